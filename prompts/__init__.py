@@ -1,0 +1,1 @@
+"""What we ask: instruction templates, rubrics and guidelines as files, with one loader (`library`)."""

@@ -1,0 +1,1 @@
+"""Pure mathematics on plain values: agreement and consensus. Knows nothing of the database."""

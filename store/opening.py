@@ -1,0 +1,146 @@
+"""Opens the engine: the workspace's own DuckDB file, or an attached PostgreSQL database.
+
+Knows what to do when a file is owned by another process, when its write-ahead log is damaged (set it aside, never
+delete it), and how to tell the engine's errors in words.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from pitchpipe.store.errors import PitchpipeError, StoreError, StoreFullError, StoreLockedError
+from pitchpipe.store.journal import read_journal
+from pitchpipe.store.migrate import apply_migrations
+
+FILE_CATALOG = "file"
+POSTGRES_CATALOG = "pitchpipe_home"
+
+_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
+
+
+def connect_file(path: Path) -> tuple[duckdb.DuckDBPyConnection, bool]:
+    """A connection to the file with its schema up to date, and whether a damaged log had to be set aside.
+
+    Raises:
+        StoreLockedError: another process owns the file.
+        StoreError: it cannot be opened.
+    """
+    has_lost_log = False
+    try:
+        connection = duckdb.connect(path, config=_SETTINGS)
+    except duckdb.Error as error:
+        if not _is_log_damage(error, path):
+            raise explain_error(error, path) from error
+        _set_log_aside(path)
+        has_lost_log = True
+        try:
+            connection = duckdb.connect(path, config=_SETTINGS)
+        except duckdb.Error as second_error:
+            raise explain_error(second_error, path) from second_error
+    path.chmod(0o600)
+    try:
+        if apply_migrations(connection):
+            # Replaying DDL from a log is where public reports of damage begin, so it never stays there.
+            connection.execute("CHECKPOINT").fetchall()
+    except BaseException:
+        connection.close()
+        raise
+    return connection, has_lost_log
+
+
+def connect_postgres(dsn: str) -> duckdb.DuckDBPyConnection:
+    """A connection whose tables live in PostgreSQL, with the schema up to date.
+
+    Raises:
+        StoreError: the extension is not installed or the database cannot be reached.
+    """
+    connection = duckdb.connect(config=_SETTINGS)
+    try:
+        _load_postgres_extension(connection)
+        quoted = dsn.replace("'", "''")
+        connection.execute(f"ATTACH '{quoted}' AS {POSTGRES_CATALOG} (TYPE postgres)").fetchall()
+        connection.execute(f"USE {POSTGRES_CATALOG}").fetchall()
+        apply_migrations(connection)
+    except duckdb.Error as error:
+        connection.close()
+        raise StoreError(
+            f"The PostgreSQL store cannot be opened: {error}",
+            "Check that the server runs and the database exists, and that the extra is installed: "
+            "pip install 'pitchpipe[postgres]'.",
+        ) from error
+    return connection
+
+
+def _load_postgres_extension(connection: duckdb.DuckDBPyConnection) -> None:
+    try:
+        from duckdb_extensions import import_extension  # optional extra, so not at the top
+    except ImportError as error:
+        raise StoreError(
+            "The store is to live in PostgreSQL, but the extension for it is not installed.",
+            "Install it: pip install 'pitchpipe[postgres]'.",
+        ) from error
+    import_extension("postgres_scanner", con=connection)
+    connection.execute("LOAD postgres_scanner").fetchall()
+
+
+def restore_from_journal(connection: duckdb.DuckDBPyConnection, journal_path: Path) -> int:
+    """Puts acknowledged judgements that a lost log took with it back into the store; returns how many."""
+    restored = 0
+    for record in read_journal(journal_path):
+        for table, row in record.items():
+            if table == "assignments":
+                # The slot as it was leased may be in the file; what the journal says came after it.
+                given = [row["task_id"], row["annotator"]]
+                connection.execute("DELETE FROM assignments WHERE task_id = ? AND annotator = ?", given).fetchall()
+            names = ", ".join(row)
+            marks = ", ".join("?" for _ in row)
+            sql = f"INSERT INTO {table} ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING"
+            count = int(connection.execute(sql, list(row.values())).fetchall()[0][0])
+            restored += count if table == "judgements" else 0
+    connection.execute("CHECKPOINT").fetchall()
+    return restored
+
+
+def explain_error(error: BaseException, path: Path | None = None) -> BaseException:
+    """The error in two parts where it comes from the engine or the disk; any other is returned as it is."""
+    if isinstance(error, PitchpipeError) or not isinstance(error, duckdb.Error | OSError):
+        return error
+    text = str(error)
+    if "Could not set lock" in text:
+        found = re.search(r"PID (\d+)", text)
+        pid = int(found.group(1)) if found else None
+        owner = f"process {pid}" if pid else "another process"
+        return StoreLockedError(
+            f"The store '{path}' is in use by {owner}.",
+            "Use the studio that runs there, or stop it first. Commands talk to a running studio by themselves.",
+            pid,
+        )
+    if "No space left" in text or "could not allocate" in text.lower():
+        return StoreFullError(
+            "The disk that holds the workspace is full; nothing of this write was kept.",
+            "Free some space and try again. Everything acknowledged before is safe.",
+        )
+    if isinstance(error, OSError):
+        return StoreError(f"The workspace cannot be written: {error}.", "Check that the folder exists and is yours.")
+    return StoreError(
+        f"The store refused: {text.splitlines()[0]}",
+        "Nothing of this write was kept. If it happens again, run `pitchpipe doctor` and report what it prints.",
+    )
+
+
+def _is_log_damage(error: duckdb.Error, path: Path) -> bool:
+    wal = path.with_name(path.name + ".wal")
+    return "Could not set lock" not in str(error) and path.exists() and wal.exists() and "WAL" in str(error).upper()
+
+
+def _set_log_aside(path: Path) -> Path:
+    wal = path.with_name(path.name + ".wal")
+    aside = wal.with_name(f"{wal.name}.damaged.{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
+    return wal.rename(aside)

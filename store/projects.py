@@ -1,0 +1,94 @@
+"""Projects and the people who sign in: made once, read everywhere."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from pitchpipe.store.database import Store, Transaction, utc_now
+from pitchpipe.store.errors import NotFoundError, UsageError
+from pitchpipe.store.events import record_event
+from pitchpipe.store.identity import new_id
+from pitchpipe.store.records import Project
+
+_COLUMNS = (
+    "id, name, overlap, holdout_share, salt, lease_seconds, minimum_dwell_ms, rate_rubric, compare_rubric, guideline, "
+    "created_at"
+)
+_SELECT_PROJECT = f"SELECT {_COLUMNS} FROM projects WHERE name = ?"
+_INSERT_PROJECT = f"INSERT INTO projects ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+
+
+def create_project(
+    store: Store,
+    name: str,
+    *,
+    overlap: int = 1,
+    holdout_share: float = 0.1,
+    salt: str | None = None,
+    lease_seconds: int = 1800,
+    minimum_dwell_ms: int = 400,
+    rate_rubric: str = "helpfulness",
+    compare_rubric: str = "preference",
+    guideline: str = "helpfulness",
+    actor: str = "local",
+) -> Project:
+    """The project of that name, made with these settings unless it is there already (then it stays as it is).
+
+    Raises:
+        UsageError: the name is empty or a number is out of range.
+    """
+    _check(
+        1 <= len(name.strip()) <= 100 and name.isprintable(),
+        f"The project name {name!r} cannot be used",
+        "1 to 100 printable characters",
+    )
+    _check(overlap >= 1, f"overlap is {overlap}", "1 or more")
+    _check(0 <= holdout_share <= 0.5, f"holdout_share is {holdout_share}", "between 0 and 0.5")
+    _check(1 <= lease_seconds <= 86_400, f"lease_seconds is {lease_seconds}", "between 1 and 86400")
+    _check(0 <= minimum_dwell_ms <= 5000, f"minimum_dwell_ms is {minimum_dwell_ms}", "between 0 and 5000")
+    row = [
+        new_id("proj"), name, overlap, holdout_share, salt or secrets.token_hex(8), lease_seconds, minimum_dwell_ms,
+        rate_rubric, compare_rubric, guideline, utc_now(),
+    ]  # fmt: skip
+
+    def insert_project(transaction: Transaction) -> None:
+        if transaction.run(_INSERT_PROJECT, row)[0][0]:
+            record_event(transaction, actor, "create_project", name, {"overlap": overlap})
+
+    store.write(insert_project)
+    return get_project(store, name)
+
+
+def get_project(store: Store, name: str) -> Project:
+    """The project of that name. Raises NotFoundError, naming the ones there are."""
+    rows = store.read(_SELECT_PROJECT, [name])
+    if not rows:
+        names = ", ".join(project.name for project in list_projects(store)) or "none yet"
+        raise NotFoundError(
+            f"There is no project '{name}'.",
+            f"Projects here: {names}. Make one with: pitchpipe init --project NAME, or import a file into it.",
+        )
+    return Project(*rows[0])
+
+
+def list_projects(store: Store) -> list[Project]:
+    """All projects, oldest first."""
+    return [Project(*row) for row in store.read(f"SELECT {_COLUMNS} FROM projects ORDER BY created_at, id")]
+
+
+def _check(is_right: bool, found: str, expected: str) -> None:
+    if not is_right:
+        raise UsageError(f"{found}.", f"It must be {expected}.")
+
+
+def describe_project(project: Project) -> dict[str, Any]:
+    """The settings that people set, as plain values."""
+    return {
+        "name": project.name,
+        "overlap": project.overlap,
+        "holdout_share": project.holdout_share,
+        "rate_rubric": project.rate_rubric,
+        "compare_rubric": project.compare_rubric,
+        "guideline": project.guideline,
+    }

@@ -1,0 +1,99 @@
+"""Which side of the seal a conversation lies on: the group it belongs to, and the salted hash of that group.
+
+Two examples are of one group when their conversations begin with the same request (in normal form). All turns of a
+conversation tree share their root, so a tree never straddles the seal. The first assignment of a group is stored and
+stands for good (`group_splits`); a file may declare a side, which counts only for a group not yet assigned.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from pitchpipe.store.records import Message, Split
+
+NORMAL_FORM_VERSION = "norm_v1"
+_NOT_WORD = re.compile(r"[^\w]+")
+
+
+def normalise_text(text: str) -> str:
+    """The normal form `norm_v1`: NFKC, lower case, punctuation and white space folded to one space.
+
+    Digits stay: two sums with other numbers are two requests.
+
+    >>> normalise_text("  Where IS my order #12?! ")
+    'where is my order 12'
+    """
+    return _NOT_WORD.sub(" ", unicodedata.normalize("NFKC", text).lower()).strip()
+
+
+def find_group(messages: Sequence[Message]) -> str:
+    """The id of the group that a conversation belongs to, from its first user turn.
+
+    >>> asked = Message("user", "hello")
+    >>> find_group([Message("user", "Hello?")]) == find_group([Message("system", "Be brief."), asked])
+    True
+    """
+    first = next((m.content for m in messages if m.role == "user"), "")
+    # Text without a single letter or digit has an empty normal form; it groups by itself, not with all such texts.
+    normal = normalise_text(first) or first
+    return "grp_" + hashlib.sha256(normal.encode("utf-8", "surrogatepass")).hexdigest()[:26]
+
+
+def assign_split(group_id: str, salt: str, holdout_share: float) -> Split:
+    """The side that the salted hash gives a group: about `holdout_share` of all groups are sealed.
+
+    >>> assign_split("grp_1", "salt", 0.0)
+    <Split.TRAIN: 'train'>
+    """
+    number = int.from_bytes(hashlib.sha256(f"{salt}|{group_id}".encode()).digest()[:8], "big")
+    return Split.HOLDOUT if number < holdout_share * 2**64 else Split.TRAIN
+
+
+def shingle_text(text: str) -> frozenset[str]:
+    """The set that near-duplicates are measured on: runs of 5 words, or of 8 characters below 8 words.
+
+    >>> sorted(shingle_text("short text"))
+    ['hort tex', 'ort text', 'short te']
+    """
+    normal = normalise_text(text)
+    words = normal.split()
+    if len(words) >= 8:
+        return frozenset(" ".join(words[start : start + 5]) for start in range(len(words) - 4))
+    return frozenset(normal[start : start + 8] for start in range(max(1, len(normal) - 7)))
+
+
+def find_near_duplicates(
+    texts: Iterable[tuple[str, str]], references: Iterable[tuple[str, str]], threshold: float = 0.8
+) -> dict[str, tuple[str, float]]:
+    """For each text that is nearly one of the references: the reference's key and the exact Jaccard similarity.
+
+    Args:
+        texts: (key, text) pairs to look at.
+        references: (key, text) pairs to compare with, such as the sealed prompts.
+        threshold: similarity of the shingle sets from which two texts count as nearly equal, 0 to 1.
+
+    >>> find_near_duplicates([("a", "one two three")], [("b", "One, two, three!")])
+    {'a': ('b', 1.0)}
+    """
+    sets: dict[str, frozenset[str]] = {key: shingle_text(text) for key, text in references}
+    index: dict[str, list[str]] = {}
+    for key, shingles in sets.items():
+        for shingle in shingles:
+            index.setdefault(shingle, []).append(key)
+    found: dict[str, tuple[str, float]] = {}
+    for key, text in texts:
+        shingles = shingle_text(text)
+        shared: dict[str, int] = {}
+        for shingle in shingles:
+            for reference in index.get(shingle, ()):
+                shared[reference] = shared.get(reference, 0) + 1
+        best = max(
+            ((count / (len(shingles) + len(sets[ref]) - count), ref) for ref, count in shared.items()),
+            default=(0.0, ""),
+        )
+        if best[0] >= threshold:
+            found[key] = (best[1], best[0])
+    return found

@@ -1,0 +1,1 @@
+"""What people see: pages, API, server and the `pitchpipe` command line."""

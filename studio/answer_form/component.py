@@ -1,0 +1,36 @@
+"""Mounts the answer form and returns what was sent in this very run of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Any
+
+import streamlit as st
+
+from pitchpipe.studio.answer_form.messages import Sent, parse_sent
+
+# The scripts are plain functions in one scope; the last one has the entry point.
+_SCRIPTS = ("drafts.js", "questions.js", "form.js")
+
+
+def _read_text(name: str) -> str:
+    return (files("pitchpipe.studio.answer_form") / name).read_text(encoding="utf-8")
+
+
+_mount: Callable[..., Any] = st.components.v2.component(
+    "pitchpipe.answer_form",
+    html=_read_text("form.html"),
+    css=_read_text("form.css"),
+    js="\n".join(_read_text(name) for name in _SCRIPTS),
+)
+
+
+def answer_form(data: dict[str, Any]) -> Sent | None:
+    """Shows the form; what the annotator sent in this run, or None.
+
+    Read the return value, never a callback, and keep the form out of `st.fragment`: after a restart of the server a
+    reconnected page has neither, and the first submit would be lost.
+    """
+    result = _mount(key="answer_form", data=data, on_sent_change=lambda: None)
+    return parse_sent(result.sent)

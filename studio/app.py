@@ -1,0 +1,81 @@
+"""The studio's entry script: who is here, which project, which page.
+
+Streamlit runs this file anew for every step of every reader. It never opens the store; `session` holds the one that
+the server opened.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib.resources import files
+
+import streamlit as st
+
+from pitchpipe.prompts.library import PromptError
+from pitchpipe.store import queueing
+from pitchpipe.store.database import Store
+from pitchpipe.store.errors import PitchpipeError
+from pitchpipe.store.records import Project
+from pitchpipe.studio.app_pages import annotate, home
+from pitchpipe.studio.app_pages.showing import choose_project, show_constant, show_look, show_problem
+from pitchpipe.studio.session import current_annotator, current_store
+
+
+def show_studio() -> None:
+    """Draws the side bar and runs the page that was asked for."""
+    st.set_page_config(page_title="Pitchpipe", page_icon=str(files("pitchpipe.studio.app_pages") / "pitchpipe.svg"), layout="wide")
+    show_look()
+    store = current_store()
+    annotator = current_annotator(store)
+    if annotator is None:
+        _show_sign_in()
+        return
+    pages: dict[str, st.Page] = {}
+    with st.sidebar:
+        show_constant('<div class="pp-logo">pitch<i>pipe</i></div>')
+        links, whoami = st.container(key="links"), st.container(key="whoami")
+        with whoami:
+            project = choose_project(store)
+            _show_whoami(store, project, annotator)
+    pages["home"] = st.Page(
+        partial(home.show_home, store, project, annotator, pages), title="Home", url_path="home", default=True
+    )
+    pages["annotate"] = st.Page(
+        partial(annotate.show_annotate, store, project, annotator), title="Annotate", url_path="annotate"
+    )
+    pages["rounds"] = st.Page(partial(_show_rounds, store, project), title="Rounds", url_path="rounds")
+    chosen = st.navigation(list(pages.values()), position="hidden")
+    with links:
+        for page in pages.values():
+            with st.container(key="here" if page == chosen else f"link_{page.url_path}"):
+                st.page_link(page)
+    chosen.run()
+
+
+def _show_rounds(store: Store, project: Project | None) -> None:
+    from pitchpipe.studio.app_pages import rounds  # charts take a second to import, and annotators never need them
+
+    rounds.show_rounds(store, project)
+
+
+def _show_whoami(store: Store, project: Project | None, annotator: str) -> None:
+    if project is not None:
+        progress = queueing.count_progress(store, project.name, annotator)
+        st.caption(f"You have judged {progress.done:,}; {progress.available:,} wait for you.")
+    st.text(annotator)
+    show_constant('<div class="pp-quiet"><a href="/logout" target="_self">Sign out</a></div>')
+
+
+def _show_sign_in() -> None:
+    # The hidden navigation keeps the address, so that signing in can lead back to it.
+    st.navigation([st.Page(lambda: None, title="Pitchpipe")], position="hidden").run()
+    with st.container(key="card_sign_in", width=420):
+        show_constant('<div class="pp-logo">pitch<i>pipe</i></div>')
+        st.text("People give the note here: sign in to judge answers, or to watch a model learn from them.")
+        show_constant('<a class="pp-button" href="/login" target="_self">Sign in</a>')
+
+
+try:
+    show_studio()
+except (PitchpipeError, PromptError) as error:
+    show_problem(error.happened, error.advice)

@@ -1,0 +1,274 @@
+"""The `pitchpipe` command: parses, calls one verb, prints. Results go to stdout, progress to stderr.
+
+Heavy packages load inside the commands, so that `pitchpipe --help` answers at once. Exit codes: 0 done, 1 a fault that
+is told in two parts, 2 a wrong use of the command.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pitchpipe.studio.cli_output import Output, run_command
+
+app = typer.Typer(
+    name="pitchpipe",
+    help="From human judgements to a tuned model and back, on one machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+snapshot_app = typer.Typer(help="Freeze, list, compare and verify datasets.", no_args_is_help=True)
+app.add_typer(snapshot_app, name="snapshot")
+
+Workspace = Annotated[
+    Path,
+    typer.Option("--workspace", "-w", envvar="PITCHPIPE_WORKSPACE", help="Folder of the store, snapshots and runs."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+ProjectName = Annotated[str, typer.Option("--project", "-p", help="Name of the project.")]
+SnapshotName = Annotated[str, typer.Argument(help="Name or id of a snapshot.")]
+RunId = Annotated[str, typer.Argument(help="Id of a run (a unique beginning is enough).")]
+
+_DEFAULT = Path("workspace")
+
+
+@app.command()
+def init(
+    workspace: Workspace = _DEFAULT,
+    project: Annotated[str | None, typer.Option("--project", "-p", help="Also make this project.")] = None,
+    overlap: Annotated[int, typer.Option(help="Annotators for each task, 1 or more.")] = 1,
+    holdout_share: Annotated[float, typer.Option(help="Share of prompts sealed for evaluation, 0 to 0.5.")] = 0.1,
+    json: Json = False,
+) -> None:
+    """Make the workspace and, if one is named, a project."""
+    with run_command(json) as output:
+        output.show(output.call(workspace, "init", project=project, overlap=overlap, holdout_share=holdout_share))
+
+
+@app.command(name="import")
+def import_file(
+    file: Annotated[Path, typer.Argument(help="JSONL, JSON, CSV, TSV or Parquet.")],
+    project: ProjectName,
+    format: Annotated[str | None, typer.Option(help="A known format; guessed when left out.")] = None,
+    map: Annotated[Path | None, typer.Option("--map", help="A TOML mapping file.")] = None,
+    workspace: Workspace = _DEFAULT,
+    json: Json = False,
+) -> None:
+    """Import examples, answers, ratings and preferences from a file."""
+    with run_command(json) as output:
+        mapping = str(map) if map else None
+        with output.count_rows(f"Reading {file.name}") as count:
+            report = output.call(
+                workspace, "import_file", on_progress=count, file=str(file), project=project, format=format, map=mapping
+            )
+        output.show_import(report)
+
+
+@app.command()
+def tasks(
+    project: ProjectName,
+    create: Annotated[str | None, typer.Option(help="Make tasks of this kind: rate, compare, edit or write.")] = None,
+    overlap: Annotated[int | None, typer.Option(help="Annotators for each new task.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Make at most so many.")] = None,
+    workspace: Workspace = _DEFAULT,
+    json: Json = False,
+) -> None:
+    """Show the queue, or make tasks for people."""
+    with run_command(json) as output:
+        found = output.call(workspace, "tasks", project=project, create=create, overlap=overlap, limit=limit)
+        output.show_table(found, "tasks", f"Tasks of {project}")
+
+
+@app.command()
+def agreement(project: ProjectName, workspace: Workspace = _DEFAULT, json: Json = False) -> None:
+    """Measure how far annotators agree, question by question."""
+    with run_command(json) as output:
+        output.show_agreement(output.call(workspace, "agreement", project=project))
+
+
+@snapshot_app.command(name="create")
+def snapshot_create(
+    project: ProjectName,
+    name: Annotated[str, typer.Option("--name", "-n", help="Name of the snapshot.")],
+    strategy: Annotated[
+        str, typer.Option(help="Consensus on ratings: mean, median, majority, closest_three.")
+    ] = "mean",
+    workspace: Workspace = _DEFAULT,
+    json: Json = False,
+) -> None:
+    """Freeze what the project knows now."""
+    with run_command(json) as output:
+        output.show(output.call(workspace, "snapshot_create", project=project, name=name, strategy=strategy))
+
+
+@snapshot_app.command(name="list")
+def snapshot_list(
+    project: Annotated[str | None, typer.Option("--project", "-p")] = None,
+    workspace: Workspace = _DEFAULT,
+    json: Json = False,
+) -> None:
+    """List snapshots."""
+    with run_command(json) as output:
+        output.show_table(output.call(workspace, "snapshot_list", project=project), "snapshots", "Snapshots")
+
+
+@snapshot_app.command(name="show")
+def snapshot_show(snapshot: SnapshotName, workspace: Workspace = _DEFAULT, json: Json = False) -> None:
+    """Show a snapshot's counts, recipe and files."""
+    with run_command(json) as output:
+        output.show(output.call(workspace, "snapshot_show", snapshot=snapshot))
+
+
+@snapshot_app.command(name="diff")
+def snapshot_diff(
+    first: SnapshotName, second: SnapshotName, workspace: Workspace = _DEFAULT, json: Json = False
+) -> None:
+    """Show what changed between two snapshots."""
+    with run_command(json) as output:
+        output.show(output.call(workspace, "snapshot_diff", first=first, second=second))
+
+
+@snapshot_app.command(name="verify")
+def snapshot_verify(snapshot: SnapshotName, workspace: Workspace = _DEFAULT, json: Json = False) -> None:
+    """Derive every hash of a snapshot again; exit code 1 when something does not fit."""
+    with run_command(json) as output:
+        found = output.call(workspace, "snapshot_verify", snapshot=snapshot)
+        output.show(found)
+        if not found["is_whole"]:
+            raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    snapshot: SnapshotName,
+    form: Annotated[str, typer.Option(help="sft, dpo, kto, reward or raw.")],
+    to: Annotated[Path, typer.Option(help="Folder to write into.")],
+    format: Annotated[str, typer.Option(help="parquet, jsonl or csv.")] = "parquet",
+    workspace: Workspace = _DEFAULT,
+    json: Json = False,
+) -> None:
+    """Write a snapshot as training files."""
+    with run_command(json) as output:
+        output.show(output.call(workspace, "export", snapshot=snapshot, form=form, to=str(to), format=format))
+
+
+@app.command()
+def train(
+    method: Annotated[str, typer.Option(help="sft or dpo.")],
+    snapshot: Annotated[str, typer.Option(help="Name or id of a snapshot.")],
+    plan: Annotated[Path | None, typer.Option(help="A TOML plan; the CPU recipe when left out.")] = None,
+    model: Annotated[str | None, typer.Option(help="embedded, a model id, a folder, or the id of a run.")] = None,
+    dial: Annotated[list[str] | None, typer.Option("--set", help="A dial of the plan, such as --set epochs=1.")] = None,
+    workspace: Workspace = _DEFAULT,
+    json: Json = False,
+) -> None:
+    """Tune a model on a snapshot."""
+    with run_command(json) as output:
+        chosen = str(plan) if plan else None
+        values = {"method": method, "snapshot": snapshot, "plan": chosen, "model": model}
+        output.show(output.run_round(workspace, "prepare_training", **values, dials=output.parse_dials(dial)))
+
+
+@app.command()
+def evaluate(
+    run: RunId,
+    checks: Annotated[Path | None, typer.Option(help="A TOML file with [checks]: name = 'regular expression'.")] = None,
+    workspace: Workspace = _DEFAULT,
+    json: Json = False,
+) -> None:
+    """Measure a training run on the sealed holdout, against its base."""
+    with run_command(json) as output:
+        output.show(output.run_round(workspace, "prepare_evaluation", run=run, checks=str(checks) if checks else None))
+
+
+@app.command()
+def generate(
+    run: RunId,
+    project: Annotated[str | None, typer.Option("--project", "-p", help="The run's own project.")] = None,
+    max_prompts: Annotated[int, typer.Option(help="Sealed prompts to answer; 0 takes all.")] = 40,
+    workspace: Workspace = _DEFAULT,
+    json: Json = False,
+) -> None:
+    """Let the tuned model and its base answer sealed prompts, and queue them for blind review."""
+    with run_command(json) as output:
+        values = {"run": run, "project": project, "max_prompts": max_prompts}
+        output.show(output.run_round(workspace, "prepare_generation", **values))
+
+
+@app.command()
+def review(project: ProjectName, workspace: Workspace = _DEFAULT, json: Json = False) -> None:
+    """Show the batches of blind comparisons and how many wait."""
+    with run_command(json) as output:
+        output.show_table(output.call(workspace, "review", project=project), "reviews", f"Reviews of {project}")
+
+
+@app.command()
+def report(
+    project: ProjectName,
+    run: Annotated[str | None, typer.Option(help="Only the review of this generate run.")] = None,
+    workspace: Workspace = _DEFAULT,
+    json: Json = False,
+) -> None:
+    """Show runs and the outcome of closed reviews."""
+    with run_command(json) as output:
+        output.show(output.call(workspace, "report", project=project, run=run))
+
+
+@app.command()
+def lineage(
+    id: Annotated[str, typer.Argument(help="Id of anything, or an annotator's name.")],
+    workspace: Workspace = _DEFAULT,
+    json: Json = False,
+) -> None:
+    """Show what a thing was made from and what was made from it."""
+    with run_command(json) as output:
+        output.show(output.call(workspace, "lineage", id=id))
+
+
+@app.command()
+def up(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8501,
+    workspace: Workspace = _DEFAULT,
+) -> None:
+    """Open the studio."""
+    with run_command(False) as output:
+        from pitchpipe.studio.server import serve
+
+        output.say(f"The studio opens at http://{host}:{port} (workspace: {workspace}). Stop it with Ctrl+C.")
+        serve(workspace, host, port)
+
+
+@app.command()
+def demo(
+    workspace: Workspace = _DEFAULT,
+    json: Json = False,
+) -> None:
+    """Run the whole loop on the sample data."""
+    with run_command(json) as output:
+        from pitchpipe.studio.demo import run_demo
+
+        output.show_demo(run_demo(workspace, output))
+
+
+@app.command()
+def doctor(workspace: Workspace = _DEFAULT, json: Json = False) -> None:
+    """Check that everything the studio needs is here."""
+    with run_command(json) as output:
+        from pitchpipe.studio.doctor import examine
+
+        findings: list[dict[str, Any]] = examine(workspace)
+        output.show_table({"findings": findings}, "findings", "Doctor")
+        if not all(finding["is_well"] for finding in findings):
+            raise typer.Exit(1)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+__all__ = ["Output", "app", "main"]

@@ -1,0 +1,104 @@
+"""How a command reaches the store: by opening it, or, where a studio owns it, through that studio's API.
+
+The user does not notice which. While a studio runs, `studio.json` beside the store (readable by its owner alone) says
+where it listens and carries the token that its API asks for.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pitchpipe.store.errors import NotFoundError, PitchpipeError, StoreLockedError, UsageError
+
+STUDIO_FILE = "studio.json"
+_ERRORS = {error.__name__: error for error in (UsageError, NotFoundError)}
+
+
+def call_verb(
+    workspace: Path, verb: str, values: dict[str, Any], on_progress: Callable[[int], None] | None = None
+) -> Any:
+    """The result of a verb of `verbs` or `running`, run here or in the studio that owns the store.
+
+    Raises:
+        PitchpipeError: as the verb raises it; or the store is owned by a process that is no studio of ours.
+    """
+    from pitchpipe.store.database import open_store  # the engine takes a while to load; `--help` must not wait for it
+
+    try:
+        store = open_store(workspace, find_postgres())
+    except StoreLockedError as locked:
+        studio = read_studio_file(workspace)
+        if studio is None:
+            raise
+        return _call_studio(studio, verb, values, locked)
+    try:
+        function = list_verbs()[verb]
+        if on_progress is not None and "on_progress" in inspect.signature(function).parameters:
+            values["on_progress"] = on_progress
+        return function(store, **values)
+    finally:
+        store.close()
+
+
+def list_verbs() -> dict[str, Callable[..., Any]]:
+    """Every verb by its name: what the command line and the API offer."""
+    from pitchpipe.studio import running, verbs
+
+    functions = (
+        verbs.init, verbs.import_file, verbs.tasks, verbs.agreement, verbs.snapshot_create, verbs.snapshot_list,
+        verbs.snapshot_show, verbs.snapshot_diff, verbs.snapshot_verify, verbs.export, verbs.register, verbs.review,
+        verbs.report, verbs.lineage, running.prepare_training, running.prepare_evaluation, running.prepare_generation,
+        running.start_training,
+    )  # fmt: skip
+    return {function.__name__: function for function in functions}
+
+
+def find_postgres() -> str | None:
+    """The connection string of a PostgreSQL store, from PITCHPIPE_POSTGRES, or None for the workspace's own file."""
+    return os.environ.get("PITCHPIPE_POSTGRES") or None
+
+
+def read_studio_file(workspace: Path) -> dict[str, Any] | None:
+    """Where the studio of a workspace listens: `{"url", "pid", "token"}`, or None when none runs."""
+    try:
+        studio: dict[str, Any] = json.loads((workspace / STUDIO_FILE).read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    return studio
+
+
+def _call_studio(studio: dict[str, Any], name: str, values: dict[str, Any], locked: StoreLockedError) -> Any:
+    import httpx
+
+    values = {key: _make_absolute(key, value) for key, value in values.items()}
+    try:
+        answer = httpx.post(
+            f"{studio['url']}/api/v1/{name}",
+            json=values,
+            headers={"Authorization": f"Bearer {studio['token']}"},
+            timeout=600,
+        )
+        document = answer.json()
+    except (httpx.HTTPError, json.JSONDecodeError) as error:
+        raise PitchpipeError(
+            f"{locked.happened} It does not answer at {studio['url']}: {type(error).__name__}.",
+            "If no studio runs there any more, stop that process; then try again.",
+        ) from error
+    if answer.status_code == 200:
+        return document
+    told = document.get("error") or {
+        "happened": f"The studio refused: {document}.",
+        "advice": "See the command's --help.",
+    }
+    raise _ERRORS.get(told.get("type", ""), PitchpipeError)(told["happened"], told["advice"])
+
+
+def _make_absolute(key: str, value: Any) -> Any:
+    """Paths are meant from where the command was typed, not from where the studio was started."""
+    is_path = key in ("file", "map", "to", "plan", "checks", "folder") and value is not None
+    return str(Path(value).resolve()) if is_path else value

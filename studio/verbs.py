@@ -1,0 +1,155 @@
+"""What one can do with a store: one function a verb, the same name and parameters as its command and its API route.
+
+Each takes the open store and plain values and returns plain values that become JSON as they are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pitchpipe.store.database import Store
+from pitchpipe.store.ingest import import_file as ingest_file
+from pitchpipe.store.judgement_reading import measure_project_agreement
+from pitchpipe.store.lineage import trace_lineage
+from pitchpipe.store.overview import count_loop
+from pitchpipe.store.projects import create_project, describe_project, list_projects
+from pitchpipe.store.reviewing import list_reviews, report_review
+from pitchpipe.store.runs import list_runs, register_candidates, register_run
+from pitchpipe.store.snapshot_building import Recipe
+from pitchpipe.store.snapshots import (
+    Snapshot,
+    create_snapshot,
+    diff_snapshots,
+    find_snapshot,
+    list_snapshots,
+    read_manifest,
+    verify_snapshot,
+)
+from pitchpipe.store.tasking import count_tasks, create_tasks
+from pitchpipe.training.exporting import export_snapshot
+
+Progress = Callable[[int], None]
+
+
+def init(
+    store: Store, project: str | None = None, overlap: int = 1, holdout_share: float = 0.1, salt: str | None = None
+) -> dict[str, Any]:
+    """Makes the workspace and, if one is named, a project."""
+    if project is not None:
+        create_project(store, project, overlap=overlap, holdout_share=holdout_share, salt=salt)
+    return {
+        "workspace": str(store.workspace),
+        "projects": [describe_project(known) for known in list_projects(store)],
+    }
+
+
+def import_file(
+    store: Store,
+    file: str,
+    project: str,
+    format: str | None = None,
+    map: str | None = None,
+    on_progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Imports a file into a project, which is made with default settings if it is not there."""
+    create_project(store, project)
+    mapping = Path(map) if map else None
+    report = ingest_file(store, Path(file), project, format=format, mapping=mapping, on_progress=on_progress)
+    return {**asdict(report), **report.added, "examples_in_project": count_loop(store, project).examples}
+
+
+def tasks(
+    store: Store, project: str, create: str | None = None, overlap: int | None = None, limit: int | None = None
+) -> dict[str, Any]:
+    """How the queue stands; with `create`, makes tasks of that kind first."""
+    made = create_tasks(store, project, create, overlap, limit) if create else None
+    return {"project": project, "created": made, "tasks": count_tasks(store, project)}
+
+
+def agreement(store: Store, project: str) -> dict[str, Any]:
+    """How far annotators agree, question by question."""
+    return {
+        "project": project,
+        "questions": [
+            {"kind": found.kind, "question": found.question, **asdict(found.agreement)}
+            for found in measure_project_agreement(store, project)
+        ],
+    }
+
+
+def snapshot_create(store: Store, project: str, name: str, strategy: str = "mean") -> dict[str, Any]:
+    """Freezes what the project knows now."""
+    return describe_snapshot(create_snapshot(store, project, name, Recipe(strategy=strategy)))
+
+
+def snapshot_list(store: Store, project: str | None = None) -> dict[str, Any]:
+    """The snapshots of a project, or of all."""
+    names = [project] if project else [known.name for known in list_projects(store)]
+    return {"snapshots": [describe_snapshot(found) for name in names for found in list_snapshots(store, name)]}
+
+
+def snapshot_show(store: Store, snapshot: str) -> dict[str, Any]:
+    """A snapshot's manifest and recipe."""
+    found = find_snapshot(store, snapshot)
+    recipe = json.loads((found.folder / "recipe.json").read_text(encoding="utf-8"))
+    return {**describe_snapshot(found), "recipe": recipe, "files": read_manifest(found.folder)["files"]}
+
+
+def snapshot_diff(store: Store, first: str, second: str) -> dict[str, Any]:
+    """What changed between two snapshots, row by row."""
+    one, two = find_snapshot(store, first), find_snapshot(store, second)
+    return {"first": one.id, "second": two.id, **diff_snapshots(one.folder, two.folder)}
+
+
+def snapshot_verify(store: Store, snapshot: str) -> dict[str, Any]:
+    """Derives every hash of a snapshot again and lists what does not fit."""
+    found = find_snapshot(store, snapshot)
+    faults = verify_snapshot(found.folder)
+    return {"id": found.id, "is_whole": not faults, "faults": faults}
+
+
+def export(store: Store, snapshot: str, form: str, to: str, format: str = "parquet") -> dict[str, Any]:
+    """Writes a snapshot as training files, with every row that is left out and why."""
+    report = export_snapshot(find_snapshot(store, snapshot).folder, form, Path(to), format)
+    return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(report).items()}
+
+
+def register(store: Store, project: str, folder: str) -> dict[str, Any]:
+    """Registers a finished run folder; the answers of a generate run become blind review tasks."""
+    run = register_run(store, project, Path(folder))
+    described = {"run": run.id, "kind": run.kind, "method": run.method, "folder": str(run.folder), **run.summary}
+    if run.kind == "generate":
+        described["review"] = register_candidates(store, project, run.id)
+    return described
+
+
+def review(store: Store, project: str) -> dict[str, Any]:
+    """The batches of blind comparisons and how many wait."""
+    return {"project": project, "reviews": list_reviews(store, project)}
+
+
+def report(store: Store, project: str, run: str | None = None) -> dict[str, Any]:
+    """The outcome of blind reviews: win rates with intervals once a batch is closed."""
+    names = [run] if run else [batch["run"] for batch in list_reviews(store, project)]
+    runs = [
+        {"id": known.id, "kind": known.kind, "method": known.method, "snapshot": known.snapshot_id, **known.summary}
+        for known in list_runs(store, project)
+    ]
+    return {"project": project, "runs": runs, "reviews": [report_review(store, project, name) for name in names]}
+
+
+def lineage(store: Store, id: str) -> dict[str, Any]:
+    """What a thing was made from, and what was made from it."""
+    return trace_lineage(store, id)
+
+
+def describe_snapshot(snapshot: Snapshot) -> dict[str, Any]:
+    """A snapshot as plain values."""
+    return {
+        "id": snapshot.id, "name": snapshot.name, "project": snapshot.project, "folder": str(snapshot.folder),
+        "counts": snapshot.counts, "created_at": snapshot.created_at.isoformat(timespec="seconds"),
+    }  # fmt: skip

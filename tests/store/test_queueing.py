@@ -1,0 +1,119 @@
+"""The queue: no slot twice, no task twice to one person, a lease that ends frees its slot."""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+from pitchpipe.store.annotating import skip_task, submit_judgement
+from pitchpipe.store.database import Store, utc_now
+from pitchpipe.store.queueing import claim_next_task, count_progress
+from pitchpipe.store.records import ClaimedTask, SubmitOutcome
+
+FIRST = {"verdict": "first", "strength": -2}
+
+
+def submit(store: Store, task: ClaimedTask, annotator: str, **changes: object) -> SubmitOutcome:
+    values = {"value": FIRST, "judgement_id": uuid.uuid4().hex, **changes}
+    return submit_judgement(store, task_id=task.task_id, annotator=annotator, token=task.token, **values)  # type: ignore[arg-type]
+
+
+def test_two_threads_that_race_for_one_slot_get_different_tasks(compare_store: Store) -> None:
+    compare_store.write(lambda t: t.run("UPDATE tasks SET overlap = 1"))
+    for _ in range(5):
+        barrier = threading.Barrier(2)
+
+        def claim(name: str, barrier: threading.Barrier = barrier) -> ClaimedTask:
+            barrier.wait()
+            task = claim_next_task(compare_store, "p", name)
+            assert task is not None
+            return task
+
+        with ThreadPoolExecutor(2) as pool:
+            one, two = pool.map(claim, ("ana", "ben"))
+        assert one.task_id != two.task_id
+        assert {submit(compare_store, one, "ana"), submit(compare_store, two, "ben")} == {SubmitOutcome.RECORDED}
+
+
+def test_overlap_is_filled_and_never_exceeded_by_eight_racing_annotators(compare_store: Store) -> None:
+    def work(name: str) -> int:
+        done = 0
+        while task := claim_next_task(compare_store, "p", name):
+            assert submit(compare_store, task, name) is SubmitOutcome.RECORDED
+            done += 1
+        return done
+
+    with ThreadPoolExecutor(8) as pool:
+        total = sum(pool.map(work, [f"rater{n}" for n in range(8)]))
+    pairs = compare_store.read("SELECT task_id, annotator FROM judgements")
+    assert total == 20  # ten tasks, two slots each
+    assert set(Counter(task for task, _ in pairs).values()) == {2}
+    assert len(set(pairs)) == 20
+
+
+def test_the_same_lease_comes_back_in_every_tab_and_after_a_reload(compare_store: Store) -> None:
+    first, second = claim_next_task(compare_store, "p", "ana"), claim_next_task(compare_store, "p", "ana")
+    assert first is not None
+    assert second is not None
+    assert (first.task_id, first.token, first.answers) == (second.task_id, second.token, second.answers)
+
+
+def test_an_expired_lease_frees_its_slot_for_the_next_who_asks(compare_store: Store) -> None:
+    compare_store.write(lambda t: t.run("UPDATE tasks SET overlap = 1"))
+    held = claim_next_task(compare_store, "p", "ana")
+    assert held is not None
+    later = utc_now() + timedelta(days=1)
+    taken = claim_next_task(compare_store, "p", "ben", now=later)
+    assert taken is not None
+    assert taken.task_id == held.task_id
+    assert submit(compare_store, held, "ana") is SubmitOutcome.STALE
+    assert compare_store.read("SELECT count(*) FROM judgements") == [(0,)]
+
+
+def test_a_skipped_task_goes_to_others_but_not_back_to_the_one_who_skipped(compare_store: Store) -> None:
+    task = claim_next_task(compare_store, "p", "ana")
+    assert task is not None
+    outcome = skip_task(
+        compare_store, judgement_id="s1", task_id=task.task_id, annotator="ana", token=task.token, reason="unclear"
+    )
+    assert outcome is SubmitOutcome.RECORDED
+    seen = set()
+    while (next_one := claim_next_task(compare_store, "p", "ana")) is not None:
+        seen.add(next_one.task_id)
+        submit(compare_store, next_one, "ana")
+    assert task.task_id not in seen
+    assert len(seen) == 9
+    assert count_progress(compare_store, "p", "ana").skipped == 1
+    served_to_ben = set()
+    while (next_one := claim_next_task(compare_store, "p", "ben")) is not None:
+        served_to_ben.add(next_one.task_id)
+        submit(compare_store, next_one, "ben")
+    assert task.task_id in served_to_ben
+
+
+def test_sides_are_shuffled_and_the_shown_order_is_kept_on_the_judgement(compare_store: Store) -> None:
+    orders = Counter()
+    while (task := claim_next_task(compare_store, "p", "ana")) is not None:
+        shown = [answer.candidate_id for answer in task.answers]
+        candidates = compare_store.read("SELECT candidate_ids FROM tasks WHERE id = ?", [task.task_id])[0][0]
+        submit(compare_store, task, "ana", judgement_id=f"j{len(orders)}{task.task_id}")
+        stored = compare_store.read("SELECT shown, value FROM judgements WHERE task_id = ?", [task.task_id])[0]
+        assert shown == json.loads(stored[0])
+        is_swapped = shown != json.loads(candidates)
+        assert ('"verdict":"b"' in stored[1]) == is_swapped
+        orders[is_swapped] += 1
+    assert sum(orders.values()) == 10
+
+
+def test_progress_counts_what_is_done_and_what_is_left(compare_store: Store) -> None:
+    task = claim_next_task(compare_store, "p", "ana")
+    assert task is not None
+    before = count_progress(compare_store, "p", "ana")
+    submit(compare_store, task, "ana")
+    after = count_progress(compare_store, "p", "ana")
+    assert (before.done, before.available) == (0, 10)
+    assert (after.done, after.available) == (1, 9)

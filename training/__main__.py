@@ -1,0 +1,138 @@
+"""`python -m pitchpipe.training run FOLDER` carries out the plan in a run folder; `prepare-model` makes the embedded one.
+
+Exit codes: 0 done, 1 failed or stopped (the run folder tells why), 2 the request or the plan itself is off.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from pathlib import Path
+from types import TracebackType
+
+from pitchpipe.store.errors import PitchpipeError, RunError
+from pitchpipe.training.plans import EvaluatePlan, TrainPlan
+from pitchpipe.training.processes import process_started
+from pitchpipe.training.run_folders import (
+    FAILURE,
+    MANIFEST,
+    PROCESS,
+    RunStatus,
+    read_plan,
+    read_state,
+    write_json,
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command and returns its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m pitchpipe.training", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="carry out (or continue) the plan in a run folder")
+    run.add_argument("folder", type=Path)
+    commands.add_parser("prepare-model", help="convert the embedded model into the model cache")
+    chosen = parser.parse_args(arguments)
+    try:
+        if chosen.command == "run":
+            run_folder(chosen.folder)
+        else:
+            _prepare_model()
+    except PitchpipeError as error:
+        print(f"{error.happened}\n{error.advice}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def run_folder(folder: Path) -> None:
+    """Carries out the plan of a run folder; a finished run is left as it is."""
+    plan = read_plan(folder)
+    if (folder / MANIFEST).is_file():
+        print(f"The run {folder.name} is finished already.", file=sys.stderr)
+        return
+    _claim(folder)
+    with _Failure(folder):
+        _quieten()
+        from pitchpipe.training.monitor import listen_for_stop
+
+        listen_for_stop()
+        _set_threads(plan.threads)
+        if isinstance(plan, TrainPlan):
+            from pitchpipe.training.tuning import tune
+
+            tune(folder, plan)
+        elif isinstance(plan, EvaluatePlan):
+            from pitchpipe.training.evaluation import evaluate
+
+            evaluate(folder, plan)
+        else:
+            from pitchpipe.training.generating import generate
+
+            generate(folder, plan)
+
+
+def _prepare_model() -> None:
+    from pitchpipe.training.embedded_model import prepare_embedded_model
+
+    _quieten()
+    folder = prepare_embedded_model(lambda line: print(line, file=sys.stderr))
+    print(folder)
+
+
+def _claim(folder: Path) -> None:
+    """Writes process.json, unless another live process has the run already."""
+    state = read_state(folder)
+    if state.status is RunStatus.RUNNING and state.pid != os.getpid():
+        raise RunError(
+            f"The run {state.run_id} is running already, as process {state.pid}.", "Wait for it, or stop it first."
+        )
+    (folder / FAILURE).unlink(missing_ok=True)
+    write_json(folder / PROCESS, {"pid": os.getpid(), "started": process_started(os.getpid())})
+
+
+def _quieten() -> None:
+    """Keeps the libraries' notes, which nobody can act on, out of the log."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    warnings.filterwarnings("ignore", category=UserWarning)
+
+
+def _set_threads(count: int) -> None:
+    if count:
+        import torch
+
+        torch.set_num_threads(count)
+
+
+class _Failure:
+    """Leaves failure.json behind when the run fails, so that watchers read why; a stop is no failure."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        from pitchpipe.training.monitor import StoppedError
+
+        if error is None or isinstance(error, StoppedError | KeyboardInterrupt | SystemExit):
+            return
+        if isinstance(error, PitchpipeError):
+            document = {"happened": error.happened, "advice": error.advice}
+        else:
+            document = {
+                "happened": f"An error of the program itself ended the run: {type(error).__name__}: {error}",
+                "advice": "log.txt in the run folder has the details; starting it again continues where it stopped.",
+            }
+        write_json(self.folder / FAILURE, document)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,214 @@
+"""Evaluation: a tuned model beside its base on the sealed holdout, with intervals.
+
+Three questions: how surprised is each by the answers that people vouch for (paired, token-weighted, resampled by
+group), how often do the generated answers keep the house's form (the plan's regular expressions), and do they stop by
+themselves. The rows behind every number are kept: `nll.parquet` and `generations.jsonl`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pitchpipe.store.errors import SnapshotError, UsageError
+from pitchpipe.store.identity import hash_value
+from pitchpipe.training.arms import ARMS, Arms
+from pitchpipe.training.exporting import read_snapshot
+from pitchpipe.training.formats import build_sft_rows
+from pitchpipe.training.generation import Answer
+from pitchpipe.training.intervals import clustered_difference, wilson
+from pitchpipe.training.plans import EvaluatePlan
+from pitchpipe.training.records import check_same_inputs, environment, seal_run
+from pitchpipe.training.run_folders import SUMMARY, write_json, write_progress
+from pitchpipe.training.scoring import Score, score_answers
+
+
+def evaluate(folder: Path, plan: EvaluatePlan) -> None:
+    """Measures both arms and writes evaluation.json, nll.parquet and generations.jsonl."""
+    patterns = compile_checks(plan.checks)
+    write_progress(folder, "reading the snapshot")
+    snapshot, rows = read_snapshot(Path(plan.snapshot))
+    arms = Arms(plan.run, plan.precision, plan.attention)
+    references = holdout_references(rows)
+    prompts = holdout_prompts(rows)[: plan.max_prompts or None]
+    check_same_inputs(folder, _inputs(snapshot, arms))
+    write_json(folder / "environment.json", environment())
+    pieces = [
+        (arms.encoder.prompt(row["prompt"]), arms.encoder.answer(row["completion"][0]["content"])) for row in references
+    ]
+    fitting = [index for index, (prompt, answer) in enumerate(pieces) if len(prompt) + len(answer) <= plan.max_length]
+    scores: dict[str, list[Score]] = {}
+    answers: dict[str, list[Answer]] = {}
+    for arm in ARMS:
+        tell = _teller(folder, f"scoring the {arm} model", len(fitting))
+        with arms.enter(arm) as model:
+            pad = arms.encoder.tokenizer.pad_token_id
+            scores[arm] = score_answers(model, [pieces[index] for index in fitting], plan.batch_size, pad, tell)
+        answers[arm] = arms.answer(
+            arm,
+            [arms.encoder.prompt(prompt["messages"]) for prompt in prompts],
+            plan.max_new_tokens,
+            plan.generation_batch_size,
+            plan.cache,
+            _teller(folder, f"answering with the {arm} model", len(prompts)),
+        )
+    kept = [references[index] for index in fitting]
+    groups = dict(zip(rows["row_id"], rows["group_id"], strict=True))
+    _write_nll(folder, kept, scores)
+    _write_generations(folder, prompts, answers, arms)
+    report = {
+        "snapshot_id": snapshot["snapshot_id"],
+        "run": arms.resolved.run_id,
+        "base": arms.resolved.name,
+        "precision": plan.precision,
+        "holdout": {"scored": len(kept), "too_long": len(references) - len(kept), "answered": len(prompts)},
+        "nll": _nll_report(kept, groups, scores, plan) if kept else None,
+        "checks": {name: _check_report(pattern, prompts, answers, plan) for name, pattern in patterns.items()},
+        "behaviour": {arm: _behaviour(answers[arm]) for arm in ARMS},
+    }
+    write_json(folder / "evaluation.json", report)
+    write_json(folder / SUMMARY, summarise(report))
+    seal_run(folder, plan, snapshot["snapshot_id"], parents=[arms.resolved.run_id])
+
+
+def compile_checks(checks: dict[str, Any]) -> dict[str, re.Pattern[str]]:
+    """The plan's format checks, compiled; they are searched in the whole answer."""
+    patterns = {}
+    for name, pattern in checks.items():
+        try:
+            patterns[name] = re.compile(pattern)
+        except (re.error, TypeError) as error:
+            raise UsageError(
+                f"The check {name!r} is no regular expression: {error}.",
+                f"Correct the pattern {pattern!r} in the plan.",
+            ) from None
+    return patterns
+
+
+def holdout_references(rows: pl.DataFrame) -> list[dict[str, Any]]:
+    """The answer that people vouch for of each holdout example, picked by the rules that pick what is learned."""
+    holdout = rows.filter(pl.col("split") == "holdout")
+    if not holdout.height:
+        raise SnapshotError(
+            "The snapshot has no holdout rows, so nothing can be measured on it.",
+            "Import examples of the holdout side, or raise the project's holdout share, and make a new snapshot.",
+        )
+    return build_sft_rows(holdout.with_columns(split=pl.lit("train"))).kept
+
+
+def holdout_prompts(rows: pl.DataFrame) -> list[dict[str, Any]]:
+    """Every holdout example once, in id order: example_id, group_id, messages."""
+    return prompts_of(rows, "holdout")
+
+
+def prompts_of(rows: pl.DataFrame, split: str) -> list[dict[str, Any]]:
+    """Every example of one side once, in id order: example_id, group_id, messages."""
+    side = rows.filter((pl.col("split") == split) & pl.col("row_kind").is_in(["answer", "pair"]))
+    once = side.unique("example_id", keep="first", maintain_order=True).sort("example_id")
+    return [
+        {"example_id": row["example_id"], "group_id": row["group_id"], "messages": json.loads(row["messages"])}
+        for row in once.select("example_id", "group_id", "messages").to_dicts()
+    ]
+
+
+def _inputs(snapshot: dict[str, Any], arms: Arms) -> dict[str, Any]:
+    return {
+        "snapshot_id": snapshot["snapshot_id"],
+        "snapshot_rows_sha256": snapshot["files"]["rows.parquet"]["sha256"],
+        "base_model_hash": arms.resolved.base_hash,
+        "adapter_hash": arms.resolved.adapter_hash,
+        "chat_template_hash": arms.encoder.template_hash,
+    }
+
+
+def _teller(folder: Path, stage: str, total: int) -> Any:
+    write_progress(folder, stage, 0, total)
+    return lambda done: write_progress(folder, stage, done, total)
+
+
+def _nll_report(
+    rows: list[dict[str, Any]], groups: dict[str, str], scores: dict[str, list[Score]], plan: EvaluatePlan
+) -> dict[str, Any]:
+    sizes = [score.tokens for score in scores["base"]]
+    gains = [tuned.nll_sum - base.nll_sum for base, tuned in zip(scores["base"], scores["tuned"], strict=True)]
+    clusters = [groups[row["row_id"]] for row in rows]
+    means = {arm: sum(score.nll_sum for score in scores[arm]) / sum(sizes) for arm in ARMS}
+    difference = clustered_difference(gains, sizes, clusters, plan.resamples, plan.seed)
+    return {**means, "tokens": sum(sizes), "groups": len(set(clusters)), "difference": difference}
+
+
+def _check_report(
+    pattern: re.Pattern[str], prompts: list[dict[str, Any]], answers: dict[str, list[Answer]], plan: EvaluatePlan
+) -> dict[str, Any]:
+    hits = {arm: [bool(pattern.search(answer.text)) for answer in answers[arm]] for arm in ARMS}
+    report: dict[str, Any] = {"pattern": pattern.pattern}
+    for arm in ARMS:
+        low, high = wilson(sum(hits[arm]), len(hits[arm]))
+        report[arm] = {"share": sum(hits[arm]) / max(1, len(hits[arm])), "low": low, "high": high, "n": len(hits[arm])}
+    gains = [float(tuned) - float(base) for base, tuned in zip(hits["base"], hits["tuned"], strict=True)]
+    clusters = [prompt["group_id"] for prompt in prompts]
+    report["difference"] = clustered_difference(gains, [1] * len(gains), clusters, plan.resamples, plan.seed)
+    return report
+
+
+def _behaviour(answers: list[Answer]) -> dict[str, Any]:
+    finished = sum(answer.finished for answer in answers)
+    low, high = wilson(finished, len(answers))
+    count = max(1, len(answers))
+    return {
+        "stop_rate": {"share": finished / count, "low": low, "high": high},
+        "mean_tokens": sum(answer.tokens for answer in answers) / count,
+        "mean_characters": sum(len(answer.text) for answer in answers) / count,
+    }
+
+
+def _write_nll(folder: Path, rows: list[dict[str, Any]], scores: dict[str, list[Score]]) -> None:
+    table = [
+        {"row_id": row["row_id"], "arm": arm, "nll_sum": score.nll_sum, "tokens": score.tokens}
+        for arm in ARMS
+        for row, score in zip(rows, scores[arm], strict=True)
+    ]
+    schema = {"row_id": pl.String, "arm": pl.String, "nll_sum": pl.Float64, "tokens": pl.Int64}
+    pl.DataFrame(table, schema=schema).write_parquet(folder / "nll.parquet")
+
+
+def _write_generations(
+    folder: Path, prompts: list[dict[str, Any]], answers: dict[str, list[Answer]], arms: Arms
+) -> None:
+    lines = [
+        candidate_line(prompt, arm, arms.name_of(arm), answer)
+        for arm in ARMS
+        for prompt, answer in zip(prompts, answers[arm], strict=True)
+    ]
+    (folder / "generations.jsonl").write_text("".join(lines), encoding="utf-8")
+
+
+def candidate_line(prompt: dict[str, Any], arm: str, model: str, answer: Answer) -> str:
+    """One line of candidates.jsonl or generations.jsonl."""
+    line = {
+        "example_id": prompt["example_id"],
+        "prompt_hash": hash_value(prompt["messages"]),
+        "arm": arm,
+        "model": model,
+        "text": answer.text,
+        "finished": answer.finished,
+        "tokens": answer.tokens,
+    }
+    return json.dumps(line, ensure_ascii=False) + "\n"
+
+
+def summarise(report: dict[str, Any]) -> dict[str, Any]:
+    """The small numbers of an evaluation, for pages and tables."""
+    nll = report["nll"]
+    return {
+        "holdout": report["holdout"],
+        "holdout_nll": {arm: nll[arm] for arm in ARMS} if nll else None,
+        "nll_difference": nll["difference"] if nll else None,
+        "checks": {name: {arm: check[arm]["share"] for arm in ARMS} for name, check in report["checks"].items()},
+        "stop_rate": {arm: report["behaviour"][arm]["stop_rate"]["share"] for arm in ARMS},
+        "mean_tokens": {arm: report["behaviour"][arm]["mean_tokens"] for arm in ARMS},
+    }

@@ -1,0 +1,130 @@
+"""Format rules: which rows of a snapshot may teach, which answer of an example is best, and why others are left out.
+
+A refusal is (rule, reason): the rule is counted and filtered by, the reason is read. Pure and free of torch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+VERSION = "1"
+"""Version of the rules; it goes onto every dropped row."""
+
+Row = dict[str, Any]
+Refusal = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class FormatPolicy:
+    """Where the builders draw their lines."""
+
+    minimum_rating: float = 3.0
+    """Answers whose consensus rating is lower are not imitated; 0 to 4."""
+    rating_question: str = "helpfulness"
+    """The rubric question that ratings are read from."""
+    minimum_support: float = 0.0
+    """Pairs on which a smaller share of raters agrees are left out; 0 to 1."""
+
+
+def seal(row: Row) -> Refusal | None:
+    """Refuses a row that is not plainly on the train side."""
+    if row["split"] == "train":
+        return None
+    return ("sealed_holdout", f"its group is on the {row['split']} side and is kept for measuring")
+
+
+def empty(*answers: str | None) -> Refusal | None:
+    """Refuses answers of which one has no text."""
+    if all((answer or "").strip() for answer in answers):
+        return None
+    return ("empty_answer", "an answer has no text")
+
+
+def standing_of(pairs: list[Row]) -> dict[str, int]:
+    """Wins minus losses of each candidate that any pair judged; a tie counts 0, both bad counts as a loss of both."""
+    standing: dict[str, int] = defaultdict(int)
+    gains = {"a": (1, -1), "b": (-1, 1), "tie": (0, 0), "both_bad": (-1, -1)}
+    for pair in pairs:
+        if pair["verdict"] in gains:
+            for side, gain in zip(("a", "b"), gains[pair["verdict"]], strict=True):
+                candidate = pair.get(f"candidate_{side}")
+                if candidate:
+                    standing[candidate] += gain
+    return standing
+
+
+def _rating(row: Row, policy: FormatPolicy) -> float | None:
+    scores = json.loads(row["scores"]) if row.get("scores") else {}
+    rating = scores.get(policy.rating_question)
+    return None if rating is None else float(rating)
+
+
+def refuse_answer(row: Row, standing: dict[str, int], policy: FormatPolicy) -> Refusal | None:
+    """Why an answer cannot be imitated, or None when it can."""
+    refusal = seal(row) or empty(row["answer"])
+    if refusal:
+        return refusal
+    rating = _rating(row, policy)
+    if rating is not None:
+        if rating >= policy.minimum_rating:
+            return None
+        return ("rated_below_minimum", f"{policy.rating_question} {rating:.2f} is below {policy.minimum_rating:g}")
+    if row["origin"] == "person":
+        return None
+    candidate = row["candidate_id"]
+    if standing.get(candidate, 0) < 0:
+        return ("lost_comparison", "it was preferred less often than not, and nobody rated it")
+    if candidate not in standing and row["origin"] != "demonstration":
+        return ("not_judged", "nobody rated or compared it, and it is no demonstration")
+    return None
+
+
+def preference(row: Row, standing: dict[str, int], policy: FormatPolicy) -> tuple[bool, int, float, bool, str]:
+    """Sorts the best answer first."""
+    rating = _rating(row, policy)
+    return (
+        row["origin"] != "person",
+        -standing.get(row["candidate_id"], 0),
+        -(-1.0 if rating is None else rating),
+        row["origin"] != "demonstration",
+        row["row_id"],
+    )
+
+
+def thumb(row: Row, standing: dict[str, int], policy: FormatPolicy) -> bool | None:
+    """Whether people approve of an answer; None when nobody said."""
+    rating = _rating(row, policy)
+    if rating is not None:
+        return rating >= policy.minimum_rating
+    net = standing.get(row["candidate_id"], 0)
+    if net:
+        return net > 0
+    return True if row["origin"] in ("person", "demonstration") else None
+
+
+def refuse_pair(row: Row, policy: FormatPolicy) -> Refusal | None:
+    """Why a pair cannot teach a preference, or None when it can."""
+    refusal = seal(row)
+    if refusal:
+        return refusal
+    undecided = {
+        "tie": ("tie", "people found the two equal"),
+        "both_bad": ("both_bad", "people found both bad"),
+        "cannot_judge": ("cannot_judge", "people could not judge it"),
+    }
+    if row["verdict"] in undecided:
+        return undecided[row["verdict"]]
+    if row["verdict"] not in ("a", "b"):
+        return ("not_judged", "nobody compared the two")
+    refusal = empty(row["answer_a"], row["answer_b"])
+    if refusal:
+        return refusal
+    if row["answer_a"] == row["answer_b"]:
+        return ("identical_answers", "the two answers are the same text")
+    support = row.get("support")
+    if support is not None and support < policy.minimum_support:
+        return ("weak_support", f"{support:.2f} of the raters agree, below {policy.minimum_support:g}")
+    return None

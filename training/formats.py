@@ -1,0 +1,224 @@
+"""Formats: from the rows of a snapshot to the rows that a method learns from. Pure and free of torch.
+
+Every builder looks at each row of the kind it considers exactly once and either keeps it or says why not, so that
+`considered == len(kept) + len(dropped)`. The seal comes first: a holdout row is dropped before anything else is asked.
+
+| builder | considers | keeps |
+|---|---|---|
+| `build_sft_rows` | answer rows | row_id, example_id, prompt, completion, weight |
+| `build_dpo_rows` | pair rows | row_id, example_id, prompt, chosen, rejected, margin, weight |
+| `build_kto_rows` | answer rows | row_id, example_id, prompt, completion, label, weight |
+| `build_reward_rows` | pair rows | as dpo |
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+from pitchpipe.store.errors import UsageError
+from pitchpipe.training.format_rules import (
+    VERSION,
+    FormatPolicy,
+    Row,
+    empty,
+    preference,
+    refuse_answer,
+    refuse_pair,
+    seal,
+    standing_of,
+    thumb,
+)
+
+__all__ = [
+    "VERSION",
+    "DroppedRow",
+    "Form",
+    "FormatPolicy",
+    "FormatResult",
+    "build_dpo_rows",
+    "build_kto_rows",
+    "build_reward_rows",
+    "build_rows",
+    "build_sft_rows",
+]
+
+Form = Literal["sft", "dpo", "kto", "reward", "raw"]
+
+
+@dataclass(frozen=True, slots=True)
+class DroppedRow:
+    """A row that was left out, and why."""
+
+    row_id: str
+    rule: str
+    version: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FormatResult:
+    """What a builder made of the rows it considered."""
+
+    kept: list[Row]
+    dropped: list[DroppedRow]
+    considered: int
+
+    def __post_init__(self) -> None:
+        if self.considered != len(self.kept) + len(self.dropped):
+            raise AssertionError(f"{self.considered} considered, {len(self.kept)} kept, {len(self.dropped)} dropped")
+
+
+def build_sft_rows(rows: pl.DataFrame, policy: FormatPolicy | None = None) -> FormatResult:
+    """One answer an example, the best that people vouch for: prompt and completion.
+
+    A person's own answer goes before the winner of comparisons, that before the better rated, that before an unjudged
+    demonstration; equal answers are told apart by row id, so the choice never depends on the order of rows.
+
+    >>> rows = pl.DataFrame([{"row_id": "r1", "row_kind": "answer", "example_id": "e1", "split": "train",
+    ...     "messages": '[{"role": "user", "content": "Hi"}]', "candidate_id": "c1", "answer": "Hello.",
+    ...     "origin": "demonstration", "scores": None, "weight": 1.0}])
+    >>> build_sft_rows(rows).kept[0]["completion"]
+    [{'role': 'assistant', 'content': 'Hello.'}]
+    """
+    policy = policy or FormatPolicy()
+    answers = _of_kind(rows, "answer")
+    standing = standing_of(_of_kind(rows, "pair"))
+    dropped: list[DroppedRow] = []
+    contenders: dict[str, list[Row]] = defaultdict(list)
+    for row in answers:
+        verdict = refuse_answer(row, standing, policy)
+        if verdict:
+            dropped.append(_drop(row, *verdict))
+        else:
+            contenders[row["example_id"]].append(row)
+    kept = []
+    for example in contenders.values():
+        best = min(example, key=lambda row: preference(row, standing, policy))
+        kept.append(best)
+        for row in example:
+            if row is not best:
+                reason = f"{best['row_id']} answers the same example and stands higher"
+                dropped.append(_drop(row, "better_answer_exists", reason))
+    return FormatResult([_completion_row(row) for row in _in_order(kept)], _in_order_dropped(dropped), len(answers))
+
+
+def build_dpo_rows(rows: pl.DataFrame, policy: FormatPolicy | None = None) -> FormatResult:
+    """Pairs with a winner: prompt, chosen, rejected, and the margin by which people preferred the winner.
+
+    >>> rows = pl.DataFrame([{"row_id": "r1", "row_kind": "pair", "example_id": "e1", "split": "train",
+    ...     "messages": '[{"role": "user", "content": "Hi"}]', "answer_a": "Hello.", "answer_b": "What?",
+    ...     "verdict": "a", "strength": -2.0, "support": 1.0, "weight": 1.0}])
+    >>> build_dpo_rows(rows).kept[0]["chosen"], build_dpo_rows(rows).kept[0]["margin"]
+    ([{'role': 'assistant', 'content': 'Hello.'}], 2.0)
+    """
+    policy = policy or FormatPolicy()
+    pairs = _of_kind(rows, "pair")
+    kept, dropped = [], []
+    for row in pairs:
+        verdict = refuse_pair(row, policy)
+        if verdict:
+            dropped.append(_drop(row, *verdict))
+        else:
+            kept.append(row)
+    return FormatResult([_pair_row(row) for row in _in_order(kept)], _in_order_dropped(dropped), len(pairs))
+
+
+def build_reward_rows(rows: pl.DataFrame, policy: FormatPolicy | None = None) -> FormatResult:
+    """The same pairs as for DPO; a reward model also learns the margin (0 where nobody said by how much)."""
+    return build_dpo_rows(rows, policy)
+
+
+def build_kto_rows(rows: pl.DataFrame, policy: FormatPolicy | None = None) -> FormatResult:
+    """Every judged answer with a thumb up or down, as ratings, comparisons or its author say.
+
+    >>> rows = pl.DataFrame([{"row_id": "r1", "row_kind": "answer", "example_id": "e1", "split": "train",
+    ...     "messages": '[{"role": "user", "content": "Hi"}]', "candidate_id": "c1", "answer": "What?",
+    ...     "origin": "model", "scores": '{"helpfulness": 1.0}', "weight": 1.0}])
+    >>> build_kto_rows(rows).kept[0]["label"]
+    False
+    """
+    policy = policy or FormatPolicy()
+    answers = _of_kind(rows, "answer")
+    standing = standing_of(_of_kind(rows, "pair"))
+    kept, dropped = [], []
+    for row in answers:
+        verdict = seal(row) or empty(row["answer"])
+        label = None if verdict else thumb(row, standing, policy)
+        if verdict is None and label is None:
+            verdict = ("not_judged", "nobody rated or preferred it, and it is no demonstration")
+        if verdict:
+            dropped.append(_drop(row, *verdict))
+        else:
+            kept.append({**_completion_row(row), "label": label})
+    return FormatResult(_in_order(kept), _in_order_dropped(dropped), len(answers))
+
+
+_BUILDERS: dict[str, Callable[[pl.DataFrame, FormatPolicy | None], FormatResult]] = {
+    "sft": build_sft_rows,
+    "dpo": build_dpo_rows,
+    "kto": build_kto_rows,
+    "reward": build_reward_rows,
+}
+
+
+def build_rows(form: str, rows: pl.DataFrame, policy: FormatPolicy | None = None) -> FormatResult:
+    """The rows of a form by its name."""
+    if form not in _BUILDERS:
+        raise UsageError(f"There is no form {form!r}.", f"The forms are: {', '.join(_BUILDERS)} and raw.")
+    return _BUILDERS[form](rows, policy)
+
+
+def _of_kind(rows: pl.DataFrame, kind: str) -> list[Row]:
+    return rows.filter(pl.col("row_kind") == kind).to_dicts()
+
+
+def _in_order(rows: Iterable[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: str(row["row_id"]))
+
+
+def _in_order_dropped(dropped: Iterable[DroppedRow]) -> list[DroppedRow]:
+    return sorted(dropped, key=lambda row: row.row_id)
+
+
+def _drop(row: Row, rule: str, reason: str) -> DroppedRow:
+    return DroppedRow(row["row_id"], rule, VERSION, reason)
+
+
+def _assistant(text: str) -> list[dict[str, str]]:
+    return [{"role": "assistant", "content": text}]
+
+
+def _weight(row: Row) -> float:
+    weight = row.get("weight")
+    return 1.0 if weight is None else float(weight)
+
+
+def _completion_row(row: Row) -> Row:
+    return {
+        "row_id": row["row_id"],
+        "example_id": row["example_id"],
+        "prompt": json.loads(row["messages"]),
+        "completion": _assistant(row["answer"]),
+        "weight": _weight(row),
+    }
+
+
+def _pair_row(row: Row) -> Row:
+    winner, loser = ("a", "b") if row["verdict"] == "a" else ("b", "a")
+    strength = row.get("strength") or 0.0
+    return {
+        "row_id": row["row_id"],
+        "example_id": row["example_id"],
+        "prompt": json.loads(row["messages"]),
+        "chosen": _assistant(row[f"answer_{winner}"]),
+        "rejected": _assistant(row[f"answer_{loser}"]),
+        # The sign is the verdict's; a mean that leans the other way says only that the margin is nil.
+        "margin": max(0.0, -strength if winner == "a" else strength),
+        "weight": _weight(row),
+    }
