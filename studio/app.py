@@ -23,7 +23,9 @@ from pitchpipe.studio.session import current_annotator, current_store
 
 def show_studio() -> None:
     """Draws the side bar and runs the page that was asked for."""
-    st.set_page_config(page_title="Pitchpipe", page_icon=str(files("pitchpipe.studio.app_pages") / "pitchpipe.svg"), layout="wide")
+    st.set_page_config(
+        page_title="Pitchpipe", page_icon=str(files("pitchpipe.studio.app_pages") / "pitchpipe.svg"), layout="wide"
+    )
     show_look()
     store = current_store()
     annotator = current_annotator(store)

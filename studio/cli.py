@@ -238,8 +238,10 @@ def up(
     with run_command(False) as output:
         from pitchpipe.studio.server import serve
 
-        output.say(f"The studio opens at http://{host}:{port} (workspace: {workspace}). Stop it with Ctrl+C.")
-        serve(workspace, host, port)
+        def tell(url: str) -> None:
+            output.say(f"The studio is at {url} (workspace: {workspace}). Stop it with Ctrl+C.")
+
+        serve(workspace, host, port, tell)
 
 
 @app.command()

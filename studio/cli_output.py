@@ -213,7 +213,9 @@ def _print_table(title: str, rows: list[dict[str, Any]]) -> None:
     for row in rows:
         # As Text: stored names must not be read as rich's own markup.
         table.add_row(*(Text(str(value)) for value in row.values()))
-    Console().print(table)
+    console = Console()
+    # Piped output has no width of its own; 80 columns would break every second cell.
+    Console(width=None if console.is_terminal else 140).print(table)
 
 
 def _print_fields(document: dict[str, Any], indent: int = 0) -> None:
@@ -234,19 +236,20 @@ def _summarise_question(question: dict[str, Any]) -> dict[str, Any]:
     return {
         "kind": question["kind"],
         "question": question["question"],
-        "alpha": _describe_alpha(question),
+        "level": question["level"],
+        "alpha": _round(question["alpha"]),
+        "95% CI": _describe_interval(question),
         "AC1": _round(question["ac1"]),
         "raw": _round(question["raw_agreement"]),
         "unanimous": f"{question['unanimous']} of {question['pairable_units']}",
-        "ratings": question["ratings"],
         "raters": question["raters"],
     }
 
 
-def _describe_alpha(question: dict[str, Any]) -> str:
+def _describe_interval(question: dict[str, Any]) -> str:
     if question["alpha"] is None:
         return f"undefined: {question['undefined_because']}"
-    return f"{question['alpha']:.3f} [{question['alpha_low']:.3f}, {question['alpha_high']:.3f}] {question['level']}"
+    return f"{_round(question['alpha_low'])} to {_round(question['alpha_high'])}"
 
 
 def _round(value: float | None) -> str:

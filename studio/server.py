@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,10 @@ from pitchpipe.studio.session import set_store
 _APP = Path(__file__).parent / "app.py"
 
 
-def serve(workspace: Path, host: str = "127.0.0.1", port: int = 8501) -> None:
-    """Serves the studio until it is stopped.
+def serve(
+    workspace: Path, host: str = "127.0.0.1", port: int = 8501, on_ready: Callable[[str], None] | None = None
+) -> None:
+    """Serves the studio until it is stopped; `on_ready` hears its address once nothing stands in the way.
 
     Raises:
         PitchpipeError: the port is taken. StoreLockedError: another process owns the store.
@@ -34,7 +36,10 @@ def serve(workspace: Path, host: str = "127.0.0.1", port: int = 8501) -> None:
     _check_port(host, port)
     # Opened once here so that a lock or a damaged store is told as an error of the command, not as a server's trace.
     open_store(workspace, find_postgres()).close()
-    uvicorn.run(build_app(workspace, f"http://{host}:{port}"), host=host, port=port, log_level="warning")
+    url = f"http://{host}:{port}"
+    if on_ready is not None:
+        on_ready(url)
+    uvicorn.run(build_app(workspace, url), host=host, port=port, log_level="warning", access_log=False)
 
 
 def build_app(workspace: Path, url: str) -> streamlit.App:

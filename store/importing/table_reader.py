@@ -52,7 +52,7 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> Iterator[Raw
 
 
 def _decode_lines(file: Any) -> Iterator[str]:
-    """Lines as text; what is not UTF-8 becomes lone surrogates, what is too long `_TOO_LONG`: both are refused later."""
+    """Lines as text; bytes that are not UTF-8 become surrogates, long lines `_TOO_LONG`; both are refused later."""
     for number, line in read_bounded_lines(file):
         if line is None:
             yield _TOO_LONG + "\n"

@@ -115,6 +115,7 @@ def _read_ratings(ratings: pl.DataFrame | Iterable[tuple[str, str, Any]], level:
     else:
         columns = list(zip(*ratings, strict=True)) or [(), (), ()]
         names = ("unit", "rater", "value")
+        # Not strict, for labels may mix text and numbers in one column.
         table = pl.DataFrame(
             {name: pl.Series(name, list(cells), strict=False) for name, cells in zip(names, columns, strict=True)}
         )

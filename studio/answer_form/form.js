@@ -69,7 +69,8 @@ function loadTask(s, taskKey) {
   s.root.dataset.kind = s.data.kind;
   s.root.dataset.task = s.task ?? "";
   s.answerBlock.hidden = !s.data.text_label;
-  s.answerBlock.querySelector("label").textContent = s.data.text_label ?? "";
+  s.answerBlock.querySelector(".title").textContent = s.data.text_label ?? "";
+  s.root.querySelector(".reason-key").hidden = Boolean(s.data.text_label);
   buildQuestions(s);
   buildKeys(s);
   openSkip(s, false);
@@ -79,7 +80,9 @@ function loadTask(s, taskKey) {
   tick(s);
   showNote(s, s.data.is_reopened ? "Reopened. Change it and submit again; the earlier judgement no longer counts." : s.pendingNote ?? "", Boolean(s.pendingNote));
   s.pendingNote = null;
-  if (!isTyping(s.root.getRootNode().activeElement)) focusQuestion(s, Math.max(firstMissing(s), 0));
+  // Out of the text, so that the first key on a new task rates it instead of being typed.
+  s.root.getRootNode().activeElement?.blur();
+  focusQuestion(s, Math.max(firstMissing(s), 0));
   if (isFirst) resendUnanswered(s);
 }
 

@@ -78,7 +78,7 @@ function showPicks(s) {
     }
     const picked = s.rows[index].querySelector(".picked");
     const option = question.options.find(candidate => candidate.value === value);
-    if (picked) picked.textContent = option ? option.label : index === s.active ? question.help ?? "" : "";
+    if (picked) picked.textContent = option ? option.label : "";
   });
 }
 

@@ -228,6 +228,14 @@ def test_a_place_that_a_row_lacks_is_named_with_what_is_there(path: str, reason:
     assert (caught.value.column, caught.value.reason) == (path[1:-1], reason)
 
 
+def test_an_empty_last_field_leaves_no_tail_and_a_lone_field_is_an_answer_to_the_letter() -> None:
+    row = {"a": " x", "b": ""}
+    assert compile_template("{a}\n\n{b}").fill(row) == "x"
+    assert compile_template("{a}\n\n{b}").fill_exactly(row) == "x"
+    assert compile_template("{a}").fill(row) == "x"
+    assert compile_template("{a}").fill_exactly(row) == " x"
+
+
 def test_a_column_whose_own_name_holds_dots_is_found() -> None:
     assert compile_template("{meta.id}").fill({"meta.id": "flat"}) == "flat"
 

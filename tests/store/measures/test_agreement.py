@@ -132,6 +132,11 @@ def test_numbers_are_demanded_where_the_level_needs_them() -> None:
         measure_agreement([("u", "ana", "tie"), ("u", "ben", "tie")], "ordinal")
 
 
+def test_labels_may_mix_text_and_numbers() -> None:
+    ratings = [("u", "ana", "none"), ("u", "ben", "none"), ("v", "ana", 3), ("v", "ben", 3)]
+    assert measure_agreement(ratings).alpha == 1.0
+
+
 def test_an_unknown_level_names_the_valid_ones() -> None:
     with pytest.raises(UsageError, match="nominal, ordinal, interval"):
         measure_agreement([], "ratio")  # type: ignore[arg-type]

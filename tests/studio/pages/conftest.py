@@ -1,0 +1,166 @@
+"""A workspace with comparisons to judge, a server of the real pages over it, and a real Chromium to drive them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pitchpipe.store.database import Store, open_store
+from pitchpipe.store.ingest import import_file
+from pitchpipe.store.projects import create_project
+
+PROJECT = "Help desk"
+MODELS = ("hidden-model-north", "hidden-model-south")
+_COMPARE_MAP = """kind = "compare"
+prompt = "{question}"
+answer_a = "{north}"
+answer_b = "{south}"
+model_a = "{north_model}"
+model_b = "{south_model}"
+"""
+_RATE_MAP = 'kind = "rate"\nprompt = "{question}"\nanswer = "{north}"\nmodel = "{north_model}"\n'
+_CHROMIUM_ARGUMENTS = [
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+def write_rows(folder: Path, count: int) -> Path:
+    """Questions 1 to `count` with two answers each; the second carries markup that must stay text."""
+    rows = [
+        {
+            "question": f"Question {number}: where is my parcel?",
+            "north": f"Look next door first ({number}).\n\nNext step: reply resend.",
+            "south": f"Parcels can be late ({number}). <img src=x onerror=alert(1)> **wait**",
+            "north_model": MODELS[0],
+            "south_model": MODELS[1],
+        }
+        for number in range(1, count + 1)
+    ]
+    path = folder / "rows.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    return path
+
+
+def fill_workspace(workspace: Path, *, kind: str = "compare", count: int = 5, dwell_ms: int = 300) -> Store:
+    """An open store with one project of `count` tasks of that kind, none of them sealed."""
+    workspace.mkdir(parents=True, exist_ok=True)
+    store = open_store(workspace)
+    create_project(store, PROJECT, holdout_share=0.0, overlap=2, minimum_dwell_ms=dwell_ms)
+    mapping = workspace / "map.toml"
+    mapping.write_text(_COMPARE_MAP if kind == "compare" else _RATE_MAP, encoding="utf-8")
+    report = import_file(store, write_rows(workspace, count), PROJECT, mapping=mapping)
+    assert report.added["tasks"] == count
+    return store
+
+
+class PageServer:
+    """The pages served over a workspace by a process of their own."""
+
+    hidden_names = MODELS
+
+    def __init__(self, workspace: Path) -> None:
+        self.workspace = workspace
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Starts the server and returns when it answers."""
+        script = Path(__file__).with_name("serve.py")
+        log = (self.workspace / "server.log").open("ab")
+        self._process = subprocess.Popen(
+            [sys.executable, str(script), str(self.workspace), str(self.port)], stdout=log, stderr=log
+        )
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            assert self._process.poll() is None, (self.workspace / "server.log").read_text()
+            try:
+                with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=2):
+                    return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.1)
+        raise AssertionError("the server did not answer within 60 seconds")
+
+    def stop(self) -> None:
+        """Ends the server in good order, so that the store can be opened here."""
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(timeout=15)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+
+    def read_judgements(self) -> list[dict[str, Any]]:
+        """Stops the server and returns every judgement row in the order of acceptance."""
+        self.stop()
+        store = open_store(self.workspace)
+        try:
+            rows = store.read(
+                "SELECT j.id, j.annotator, e.messages, j.status, j.value, j.reason, j.shown, t.candidate_ids, j.seconds "
+                "FROM judgements AS j JOIN tasks AS t ON t.id = j.task_id JOIN examples AS e ON e.id = j.example_id "
+                "ORDER BY j.entry"
+            )
+        finally:
+            store.close()
+        names = ("id", "annotator", "messages", "status", "value", "reason", "shown", "candidate_ids", "seconds")
+        found = [dict(zip(names, row, strict=True)) for row in rows]
+        for judgement in found:
+            judgement["value"] = json.loads(judgement["value"])
+            judgement["question"] = json.loads(judgement["messages"])[-1]["content"]
+            judgement["is_swapped"] = json.loads(judgement["shown"]) != json.loads(judgement["candidate_ids"])
+        return found
+
+    def kill(self) -> None:
+        """Ends the server as a power cut would."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+
+
+@pytest.fixture
+def serve_pages(tmp_path: Path) -> Iterator[Callable[..., PageServer]]:
+    """Starts a server over a freshly filled workspace; stopped at the end of the test."""
+    started: list[PageServer] = []
+
+    def start(**contents: Any) -> PageServer:
+        workspace = tmp_path / f"workspace{len(started)}"
+        fill_workspace(workspace, **contents).close()
+        server = PageServer(workspace)
+        started.append(server)
+        server.start()
+        return server
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A headless Chromium of the system."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    path = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+    with sync_api.sync_playwright() as playwright:
+        path = path or (playwright.chromium.executable_path if Path(playwright.chromium.executable_path).exists() else None)
+        if path is None:
+            pytest.skip("There is no Chromium. Get one with: apt-get install chromium, or playwright install chromium")
+        browser = playwright.chromium.launch(executable_path=path, headless=True, args=_CHROMIUM_ARGUMENTS)
+        yield browser
+        browser.close()

@@ -1,0 +1,181 @@
+"""The command line as people and programs use it: real processes, real exit codes, one JSON document on stdout."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from pitchpipe.studio.cli import app
+
+COMMANDS = (
+    "init", "import", "tasks", "agreement", "snapshot", "export", "train", "evaluate", "generate", "review", "report",
+    "lineage", "up", "demo", "doctor",
+)  # fmt: skip
+
+
+def pitchpipe(*words: str, workspace: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pitchpipe.studio", *words, "--workspace", str(workspace)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+def ask(*words: str, workspace: Path) -> Any:
+    done = pitchpipe(*words, "--json", workspace=workspace)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """A workspace with a project `p` of six pairs, judged by two raters who differ on one."""
+    rows = [
+        {"q": f"Question {n}?", "x": f"left {n}", "y": f"right {n}", "ana": "a", "ben": "b" if n == 0 else "a"}
+        for n in range(6)
+    ]
+    (tmp_path / "pairs.jsonl").write_text("\n".join(json.dumps(row) for row in rows) + "\n")
+    judgements = [f'[[judgements]]\nrater = "{name}"\nvalue = "{{{name}}}"\n' for name in ("ana", "ben")]
+    head = 'kind = "compare"\nprompt = "{q}"\nanswer_a = "{x}"\nanswer_b = "{y}"\n'
+    (tmp_path / "pairs.toml").write_text(head + "".join(judgements))
+    folder = tmp_path / "w"
+    ask("init", "--project", "p", "--holdout-share", "0", workspace=folder)
+    mapping = ("--map", str(tmp_path / "pairs.toml"))
+    report = ask("import", str(tmp_path / "pairs.jsonl"), "--project", "p", *mapping, workspace=folder)
+    assert (report["examples"], report["judgements"]) == (6, 12)
+    return folder
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str) -> None:
+    done = CliRunner().invoke(app, [command, "--help"])
+    assert done.exit_code == 0
+    assert "Usage" in done.stdout
+
+
+def test_from_import_to_export_each_command_prints_one_json_document(workspace: Path, tmp_path: Path) -> None:
+    agreement = ask("agreement", "--project", "p", workspace=workspace)
+    assert (agreement["unanimous"], agreement["raw_agreement"]) == (5, pytest.approx(5 / 6))
+    snapshot = ask("snapshot", "create", "--project", "p", "--name", "s", workspace=workspace)
+    assert snapshot["counts"]["pair_train"] == 6
+    assert ask("snapshot", "verify", "s", workspace=workspace)["is_whole"]
+    assert ask("snapshot", "list", workspace=workspace)["snapshots"][0]["id"] == snapshot["id"]
+    assert ask("snapshot", "diff", "s", "s", workspace=workspace)["changed"] == []
+    report = ask(
+        "export", "s", "--form", "dpo", "--to", str(tmp_path / "out"), "--format", "jsonl", workspace=workspace
+    )
+    # Question 0 is one against one: a tie by rule, so five pairs are left.
+    assert (report["considered"], report["kept"], report["dropped"]) == (6, 5, {"tie": 1})
+    row = json.loads((tmp_path / "out" / "dpo.jsonl").read_text().splitlines()[0])
+    assert row["chosen"][0]["content"].startswith("left")
+    assert ask("lineage", "ana", workspace=workspace)["led_to"]["snapshot"]["ids"] == [snapshot["id"]]
+    assert ask("tasks", "--project", "p", "--create", "rate", workspace=workspace)["created"]["made"] == 12
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("import", "nothing.jsonl", "--project", "p"), 1, "nothing.jsonl"),
+        (("agreement", "--project", "other"), 1, "There is no project 'other'"),
+        (("export", "nope", "--form", "sft", "--to", "out"), 1, "There is no snapshot 'nope'"),
+        (("train", "--method", "sft", "--snapshot", "nope"), 1, "There is no snapshot 'nope'"),
+        (("evaluate", "run_x"), 1, "There is no run 'run_x'"),
+        (("tasks", "--project", "p", "--create", "guess"), 2, "guess"),
+        (("lineage", "who"), 1, "'who'"),
+        (("tasks",), 2, "--project"),
+    ],
+)
+def test_a_mistake_is_told_in_two_parts_without_a_traceback(
+    workspace: Path, words: tuple[str, ...], code: int, told: str
+) -> None:
+    done = pitchpipe(*words, workspace=workspace)
+    assert done.returncode == code
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    assert len(done.stderr.strip().splitlines()) >= 2
+
+
+def test_an_unknown_model_is_told_before_anything_is_trained(workspace: Path) -> None:
+    ask("snapshot", "create", "--project", "p", "--name", "s", workspace=workspace)
+    done = pitchpipe("train", "--method", "dpo", "--snapshot", "s", "--model", "no/such-model", workspace=workspace)
+    assert done.returncode == 1
+    assert "no/such-model" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def studio(workspace: Path) -> Iterator[str]:
+    """The address of a running studio on the workspace."""
+    from socket import socket
+
+    with socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "pitchpipe.studio", "up", "--port", str(port), "--workspace", str(workspace)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not (workspace / "studio.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    while time.monotonic() < deadline:
+        try:
+            httpx.get(f"http://127.0.0.1:{port}/_stcore/health").raise_for_status()
+            break
+        except httpx.HTTPError:
+            time.sleep(0.1)
+    yield f"http://127.0.0.1:{port}"
+    process.terminate()
+    process.wait(30)
+
+
+def test_with_the_studio_up_the_same_commands_work_through_its_api(
+    workspace: Path, studio: str, tmp_path: Path
+) -> None:
+    assert ask("agreement", "--project", "p", workspace=workspace)["unanimous"] == 5
+    report = ask(
+        "import", str(tmp_path / "pairs.jsonl"), "--project", "p", "--map", str(tmp_path / "pairs.toml"),
+        workspace=workspace,
+    )  # fmt: skip
+    assert report["added"]["examples"] == 0
+    assert ask("snapshot", "create", "--project", "p", "--name", "live", workspace=workspace)["name"] == "live"
+    done = pitchpipe("agreement", "--project", "other", workspace=workspace)
+    assert (done.returncode, "There is no project 'other'" in done.stderr) == (1, True)
+
+
+def test_a_second_studio_and_a_busy_port_are_told_and_lose_nothing(workspace: Path, studio: str) -> None:
+    port = studio.rsplit(":", 1)[1]
+    busy = pitchpipe("up", "--port", port, workspace=workspace)
+    assert (busy.returncode, f"The port {port}" in busy.stderr) == (1, True)
+    second = pitchpipe("up", "--port", "0", workspace=workspace)
+    assert (second.returncode, "is in use by process" in second.stderr) == (1, True)
+    assert "Traceback" not in busy.stderr + second.stderr
+    assert (workspace / "studio.json").exists()
+    assert ask("tasks", "--project", "p", workspace=workspace)["tasks"][0]["judgements"] == 12
+
+
+def test_the_api_refuses_strangers_and_the_token_file_is_its_owners_alone(workspace: Path, studio: str) -> None:
+    token = json.loads((workspace / "studio.json").read_text())["token"]
+    assert (workspace / "studio.json").stat().st_mode & 0o777 == 0o600
+    body, owner = {"project": "p"}, {"Authorization": f"Bearer {token}"}
+    url = f"{studio}/api/v1/agreement"
+    assert httpx.post(url, json=body).status_code == 401
+    assert httpx.post(url, json=body, headers={"Authorization": "Bearer x"}).status_code == 401
+    assert httpx.post(url, json=body, headers={**owner, "Origin": "http://evil.example"}).status_code == 403
+    assert httpx.post(url, json=body, headers={**owner, "Host": "evil.example"}).status_code == 403
+    assert httpx.post(url, json={"project": "p", "drop": 1}, headers=owner).status_code == 422
+    assert httpx.post(url, json=body, headers=owner).json()["project"] == "p"
+    routes = httpx.get(f"{studio}/api/openapi.json").json()["paths"]
+    assert {"/v1/import_file", "/v1/agreement", "/v1/lineage"} <= set(routes)
+
+
+def test_doctor_says_what_is_here_and_changes_nothing(workspace: Path) -> None:
+    before = sorted(os.listdir(workspace))
+    findings = {f["check"]: f for f in ask("doctor", workspace=workspace)["findings"]}
+    assert findings["store"]["found"] == "6 examples, 12 judgements"
+    assert sorted(os.listdir(workspace)) == before

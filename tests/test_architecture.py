@@ -1,0 +1,120 @@
+"""The table of DESIGN section 2, enforced: who may import whom, and who owns which package."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDERS = ("prompts", "store", "training", "studio")
+
+OWNED = {
+    "duckdb": "store", "jinja2": "prompts", "torch": "training", "transformers": "training", "trl": "training",
+    "peft": "training", "datasets": "training", "accelerate": "training", "streamlit": "studio", "fastapi": "studio",
+    "typer": "studio",
+}  # fmt: skip
+
+# A name without a dot allows the whole package; with one, that module alone.
+ALLOWED = {
+    "prompts": {"prompts"},
+    "store": {"store"},
+    "training": {"training", "prompts", "store.records", "store.errors", "store.identity"},
+    "studio": {
+        "studio", "store", "prompts", "training.plans", "training.run_folders", "training.launch", "training.formats",
+        "training.exporting", "sample_data",
+    },
+}  # fmt: skip
+
+TORCH_FREE = ("training.plans", "training.run_folders", "training.launch", "training.formats", "training.exporting")
+
+
+def list_modules(folder: str) -> list[Path]:
+    return sorted(path for path in (ROOT / folder).rglob("*.py") if "__pycache__" not in path.parts)
+
+
+def list_imports(path: Path) -> Iterator[tuple[str, int]]:
+    """Imported module names with their lines; relative imports are given as they stand, with dots."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield "." * node.level + (node.module or ""), node.lineno
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_package_imports_only_what_its_row_of_the_table_allows(folder: str) -> None:
+    strays = []
+    for path in list_modules(folder):
+        for name, line in list_imports(path):
+            if name.startswith("pitchpipe."):
+                inner = name.removeprefix("pitchpipe.")
+                allowed = ALLOWED[folder]
+                if inner.split(".")[0] not in allowed and ".".join(inner.split(".")[:2]) not in allowed:
+                    strays.append(f"{path.relative_to(ROOT)}:{line} imports {name}")
+    assert strays == []
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_third_party_package_is_imported_only_by_its_owner(folder: str) -> None:
+    strays = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for path in list_modules(folder)
+        for name, line in list_imports(path)
+        if OWNED.get(name.split(".")[0], folder) != folder
+    ]
+    assert strays == []
+
+
+def test_our_folders_are_never_imported_by_their_bare_names() -> None:
+    strays = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for folder in (*FOLDERS, "tests")
+        for path in list_modules(folder)
+        for name, line in list_imports(path)
+        if name.split(".")[0] in FOLDERS
+    ]
+    assert strays == []
+    assert "store" not in sys.modules
+
+
+@pytest.mark.parametrize("module", TORCH_FREE)
+def test_what_the_studio_takes_from_training_loads_no_torch(module: str) -> None:
+    program = f"import sys, pitchpipe.{module}; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_the_command_line_loads_neither_torch_nor_streamlit_nor_duckdb_before_it_must() -> None:
+    program = (
+        "import sys, pitchpipe.studio.cli\n"
+        "heavy = [name for name in ('torch', 'streamlit', 'duckdb', 'polars', 'pandas') if name in sys.modules]\n"
+        "print(heavy); sys.exit(bool(heavy))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_sql_is_run_nowhere_but_in_the_store() -> None:
+    strays = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for folder in ("prompts", "training")
+        for path in list_modules(folder)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in ("execute", "executemany", "sql")
+    ]
+    assert strays == []
+
+
+def test_every_package_on_disk_is_in_the_wheel() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    on_disk = {
+        "pitchpipe." + ".".join(path.parent.relative_to(ROOT).parts)
+        for folder in (*FOLDERS, "sample_data")
+        for path in (ROOT / folder).rglob("__init__.py")
+    }
+    assert on_disk == set(settings["packages"])
