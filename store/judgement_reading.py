@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from pitchpipe.store.database import Store
-from pitchpipe.store.measures.agreement import Agreement, measure_agreement
+from pitchpipe.store.measures.agreement import Agreement, Level, measure_agreement
 from pitchpipe.store.projects import get_project
 
 CURRENT_JUDGEMENTS = """
@@ -46,7 +46,7 @@ def measure_project_agreement(store: Store, project: str, resamples: int = 1000)
     table = pl.DataFrame(answers, schema=["kind", "question", "unit", "rater", "value"], orient="row", strict=False)
     found = []
     for (kind, question), part in table.group_by(["kind", "question"], maintain_order=True):
-        level = "nominal" if question in ("verdict", "labels") else "ordinal"
+        level: Level = "nominal" if question in ("verdict", "labels") else "ordinal"
         ratings = part.select("unit", "rater", "value")
         if level == "ordinal":
             ratings = ratings.with_columns(pl.col("value").cast(pl.Int64))

@@ -170,4 +170,7 @@ def _is_inside(folder: Path, store: Store) -> bool:
 
 
 def _to_run(store: Store, row: tuple[Any, ...]) -> Run:
-    return Run(*row[:6], store.workspace / row[6], json.loads(row[7]), row[8])
+    return Run(
+        id=row[0], project=row[1], kind=row[2], method=row[3], snapshot_id=row[4], parent_run_id=row[5],
+        folder=store.workspace / row[6], summary=json.loads(row[7]), created_at=row[8],
+    )  # fmt: skip

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -70,7 +69,7 @@ class Staging:
 
     def add(self, row: ParsedRow) -> RejectedRow | None:
         """Stages a row, or says why it cannot be: its id already names another conversation."""
-        messages = canonical_json([asdict(message) for message in row.messages])
+        messages = canonical_json([{"role": m.role, "content": m.content} for m in row.messages])
         if row.external_id is not None:
             digest = hash_text(messages)
             if self.named.setdefault(row.external_id, digest) != digest:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 from pitchpipe.store.database import Store
 from pitchpipe.store.ingest import import_file as ingest_file
@@ -31,8 +31,10 @@ from pitchpipe.store.snapshots import (
 )
 from pitchpipe.store.tasking import count_tasks, create_tasks
 from pitchpipe.training.exporting import export_snapshot
+from pitchpipe.training.formats import Form
 
 Progress = Callable[[int], None]
+Format = Literal["parquet", "jsonl", "csv"]
 
 
 def init(
@@ -114,7 +116,9 @@ def snapshot_verify(store: Store, snapshot: str) -> dict[str, Any]:
 
 def export(store: Store, snapshot: str, form: str, to: str, format: str = "parquet") -> dict[str, Any]:
     """Writes a snapshot as training files, with every row that is left out and why."""
-    report = export_snapshot(find_snapshot(store, snapshot).folder, form, Path(to), format)
+    # `export_snapshot` checks both names and lists the valid ones.
+    form_name, format_name = cast(Form, form), cast(Format, format)
+    report = export_snapshot(find_snapshot(store, snapshot).folder, form_name, Path(to), format_name)
     return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(report).items()}
 
 

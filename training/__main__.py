@@ -1,4 +1,4 @@
-"""`python -m pitchpipe.training run FOLDER` carries out the plan in a run folder; `prepare-model` makes the embedded one.
+"""`python -m pitchpipe.training run FOLDER` carries out the plan in a run folder; `prepare-model` makes the cache.
 
 Exit codes: 0 done, 1 failed or stopped (the run folder tells why), 2 the request or the plan itself is off.
 """
@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             _prepare_model()
     except PitchpipeError as error:
-        print(f"{error.happened}\n{error.advice}", file=sys.stderr)
+        _tell(f"{error.happened}\n{error.advice}")
         return error.exit_code
     return 0
 
@@ -49,7 +49,7 @@ def run_folder(folder: Path) -> None:
     """Carries out the plan of a run folder; a finished run is left as it is."""
     plan = read_plan(folder)
     if (folder / MANIFEST).is_file():
-        print(f"The run {folder.name} is finished already.", file=sys.stderr)
+        _tell(f"The run {folder.name} is finished already.")
         return
     _claim(folder)
     with _Failure(folder):
@@ -76,8 +76,12 @@ def _prepare_model() -> None:
     from pitchpipe.training.embedded_model import prepare_embedded_model
 
     _quieten()
-    folder = prepare_embedded_model(lambda line: print(line, file=sys.stderr))
-    print(folder)
+    folder = prepare_embedded_model(_tell)
+    sys.stdout.write(f"{folder}\n")
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
 
 
 def _claim(folder: Path) -> None:

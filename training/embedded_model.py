@@ -50,14 +50,14 @@ def find_gguf() -> Path:
     return files[0]
 
 
-def prepare_embedded_model(tell: Callable[[str], None] = lambda line: None) -> Path:
+def prepare_embedded_model(tell: Callable[[str], None] | None = None) -> Path:
     """The folder of the embedded model, made on first use; safe when two processes do it at once."""
     source = find_gguf()
     version = importlib.metadata.version(DISTRIBUTION)
     folder = cache_folder() / f"smollm2-135m-instruct-{version}-v{_CONVERTER}"
     if (folder / _ORIGIN).is_file():
         return folder
-    tell(f"Converting the embedded model {MODEL_NAME} (once, about half a minute) into {folder}")
+    (tell or _keep_quiet)(f"Converting the embedded model {MODEL_NAME} (once, about half a minute) into {folder}")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
@@ -77,6 +77,10 @@ def prepare_embedded_model(tell: Callable[[str], None] = lambda line: None) -> P
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return folder
+
+
+def _keep_quiet(_: str) -> None:
+    return None
 
 
 def _claim(scratch: Path, folder: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def evaluate(folder: Path, plan: EvaluatePlan) -> None:
     scores: dict[str, list[Score]] = {}
     answers: dict[str, list[Answer]] = {}
     for arm in ARMS:
-        tell = _teller(folder, f"scoring the {arm} model", len(fitting))
+        tell = teller(folder, f"scoring the {arm} model", len(fitting))
         with arms.enter(arm) as model:
             pad = arms.encoder.tokenizer.pad_token_id
             scores[arm] = score_answers(model, [pieces[index] for index in fitting], plan.batch_size, pad, tell)
@@ -54,7 +55,7 @@ def evaluate(folder: Path, plan: EvaluatePlan) -> None:
             plan.max_new_tokens,
             plan.generation_batch_size,
             plan.cache,
-            _teller(folder, f"answering with the {arm} model", len(prompts)),
+            teller(folder, f"answering with the {arm} model", len(prompts)),
         )
     kept = [references[index] for index in fitting]
     groups = dict(zip(rows["row_id"], rows["group_id"], strict=True))
@@ -125,7 +126,8 @@ def _inputs(snapshot: dict[str, Any], arms: Arms) -> dict[str, Any]:
     }
 
 
-def _teller(folder: Path, stage: str, total: int) -> Any:
+def teller(folder: Path, stage: str, total: int) -> Callable[[int], None]:
+    """Announces a stage and returns what tells how far it is."""
     write_progress(folder, stage, 0, total)
     return lambda done: write_progress(folder, stage, done, total)
 

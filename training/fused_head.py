@@ -21,7 +21,7 @@ _ROWS_AT_ONCE = 1024
 """Tokens scored at once: bounds the logits to 200 MB at 50,000 words."""
 
 
-class _ScoreTokens(torch.autograd.Function):
+class _ScoreTokens(torch.autograd.Function):  # type: ignore[misc]
     """Log-probability, entropy, mean logit and rank-one flag of each label, given hidden states (tokens, width)."""
 
     @staticmethod
@@ -49,7 +49,7 @@ class _ScoreTokens(torch.autograd.Function):
         return log_probs, entropy, means, first
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor, *_: Any) -> tuple[torch.Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: torch.Tensor, *_: Any) -> tuple[torch.Tensor, None, None]:
         (directions,) = ctx.saved_tensors
         return (gradient[:, None] * directions).to(ctx.hidden_dtype), None, None
 

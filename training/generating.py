@@ -8,7 +8,7 @@ from typing import Any
 
 from pitchpipe.store.errors import NotFoundError, UsageError
 from pitchpipe.training.arms import ARMS, Arms
-from pitchpipe.training.evaluation import candidate_line, prompts_of
+from pitchpipe.training.evaluation import candidate_line, prompts_of, teller
 from pitchpipe.training.exporting import read_snapshot
 from pitchpipe.training.plans import GeneratePlan
 from pitchpipe.training.records import check_same_inputs, environment, seal_run
@@ -36,14 +36,13 @@ def generate(folder: Path, plan: GeneratePlan) -> None:
     lines = []
     for arm in [arm for arm in ARMS if arm in plan.arms]:
         stage = f"answering with the {arm} model"
-        write_progress(folder, stage, 0, len(prompts))
         answers = arms.answer(
             arm,
             tokenised,
             plan.max_new_tokens,
             plan.generation_batch_size,
             plan.cache,
-            lambda done, stage=stage: write_progress(folder, stage, done, len(prompts)),
+            teller(folder, stage, len(prompts)),
         )
         name = arms.name_of(arm)
         lines += [candidate_line(prompt, arm, name, answer) for prompt, answer in zip(prompts, answers, strict=True)]

@@ -1,7 +1,7 @@
 """Generation: greedy answers to many prompts at once, the same text as one prompt at a time.
 
-Prompts are sorted by length and padded on the left; every step feeds one token a row through the model with its cache of
-keys and values; a row that ends its turn leaves the batch at once, so the batch shrinks as answers finish.
+Prompts are sorted by length and padded on the left; every step feeds one token a row through the model with its cache
+of keys and values; a row that ends its turn leaves the batch at once, so the batch shrinks as answers finish.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ def stop_tokens(model: Any, encoder: ChatEncoder) -> set[int]:
     return {encoder.end_of_turn[-1], *(end for end in ends if end is not None)}
 
 
-@torch.inference_mode()
+@torch.inference_mode()  # type: ignore[untyped-decorator]
 def generate_answers(
     model: Any,
     encoder: ChatEncoder,
     prompts: Sequence[list[int]],
     max_new_tokens: int,
     batch_size: int,
-    tell: Callable[[int], None] = lambda done: None,
+    tell: Callable[[int], None] | None = None,
 ) -> list[Answer]:
     """The greedy answer to each prompt, in the order of the prompts; `tell` hears how many are answered."""
     was_training = model.training
@@ -53,11 +53,11 @@ def generate_answers(
     for start in range(0, len(order), batch_size):
         stop_if_asked()
         batch = order[start : start + batch_size]
-        tokens = _decode(
-            [prompts[index] for index in batch], model, encoder.tokenizer.pad_token_id, stops, max_new_tokens
-        )
+        pad = encoder.tokenizer.pad_token_id
+        tokens = _decode([prompts[index] for index in batch], model, pad, stops, max_new_tokens)
         said |= dict(zip(batch, tokens, strict=True))
-        tell(len(said))
+        if tell:
+            tell(len(said))
     model.train(was_training)
     return [_answer(said[index], stops, encoder) for index in range(len(prompts))]
 

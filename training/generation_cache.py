@@ -32,7 +32,8 @@ class GenerationCache:
                 entry = json.loads(line)
             except (json.JSONDecodeError, UnicodeDecodeError):
                 continue
-            self._known[entry.pop("prompt")] = Answer(**entry)
+            prompt = entry.pop("prompt")
+            self._known[prompt] = Answer(**entry)
 
     @property
     def _path(self) -> Path | None:

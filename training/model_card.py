@@ -42,8 +42,8 @@ def write_model_card(
         ]
     lines += [
         "",
-        "Every row's fate is in `ledger.parquet`, the inputs and their hashes are in `inputs.json`, the exact plan is in",
-        "`plan.toml`. It learned from the rows of one snapshot; what those hold, it may repeat.",
+        "Every row's fate is in `ledger.parquet`, the inputs and their hashes in `inputs.json`.",
+        "It learned from the rows of one snapshot; what those hold, it may repeat.",
         "",
         "```python",
         "from peft import PeftModel",

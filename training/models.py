@@ -1,4 +1,4 @@
-"""Models: what a plan's `model` means, and how it is loaded. Weights come from safetensors only; no code of a model runs.
+"""Models: what a plan's `model` means, and how it is loaded. Weights are safetensors only; no code of a model runs.
 
 `embedded`, a Hugging Face model id, a local folder, or the folder of a finished training run, whose adapter then comes
 along. `resolve_model` finds the files and hashes them before torch is imported; `load_model` loads.
@@ -149,7 +149,7 @@ def has_accelerator() -> bool:
     """True where tuning runs on a GPU."""
     import torch
 
-    return torch.cuda.is_available()
+    return bool(torch.cuda.is_available())
 
 
 def load_model(resolved: ResolvedModel, precision: str, attention: str, trainable: bool = False) -> PreTrainedModel:

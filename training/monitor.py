@@ -1,3 +1,4 @@
+# ruff: noqa: ARG002 (transformers calls every method with the same arguments by name)
 """Monitor: tells watchers how a run goes, and hears when it is asked to stop."""
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _stop = threading.Event()
 def listen_for_stop() -> None:
     """From now on SIGTERM and SIGINT ask the run to end at the next step; a second one ends it at once."""
 
-    def hear(number: int, frame: object) -> None:
+    def hear(number: int, _: object) -> None:
         if _stop.is_set():
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)

@@ -42,7 +42,8 @@ def config_class(method: str) -> type[Any]:
     """TRL's configuration of a method."""
     import trl
 
-    return {"sft": trl.SFTConfig, "dpo": trl.DPOConfig}[method]
+    classes: dict[str, type[Any]] = {"sft": trl.SFTConfig, "dpo": trl.DPOConfig}
+    return classes[method]
 
 
 def check_overrides(plan: TrainPlan) -> None:

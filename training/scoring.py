@@ -24,13 +24,13 @@ class Score:
     tokens: int
 
 
-@torch.inference_mode()
+@torch.inference_mode()  # type: ignore[untyped-decorator]
 def score_answers(
     model: Any,
     rows: Sequence[tuple[list[int], list[int]]],
     batch_size: int,
     pad: int,
-    tell: Callable[[int], None] = lambda done: None,
+    tell: Callable[[int], None] | None = None,
 ) -> list[Score]:
     """The score of each (prompt ids, answer ids), in the order given."""
     order = sorted(range(len(rows)), key=lambda index: len(rows[index][0]) + len(rows[index][1]))
@@ -39,7 +39,8 @@ def score_answers(
         stop_if_asked()
         batch = order[start : start + batch_size]
         scores |= dict(zip(batch, _score_batch(model, [rows[index] for index in batch], pad), strict=True))
-        tell(len(scores))
+        if tell:
+            tell(len(scores))
     return [scores[index] for index in range(len(rows))]
 
 

@@ -100,7 +100,7 @@ class ChatEncoder:
 
     def _render(self, messages: Messages, ready: bool) -> str:
         marked = [{**turn, "content": f"\ue000{number}\ue001"} for number, turn in enumerate(messages)]
-        text = self.tokenizer.apply_chat_template(marked, add_generation_prompt=ready, tokenize=False)
+        text: str = self.tokenizer.apply_chat_template(marked, add_generation_prompt=ready, tokenize=False)
         found = [int(number) for number in _MARK.findall(text)]
         if found != list(range(len(messages))):
             raise RunError(

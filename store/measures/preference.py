@@ -61,7 +61,7 @@ def sign_test(wins: int, losses: int) -> float:
     """
     decisive = wins + losses
     tail = sum(comb(decisive, k) for k in range(max(wins, losses), decisive + 1)) / 2**decisive
-    return min(1.0, 2 * tail)
+    return float(min(1.0, 2 * tail))
 
 
 def measure_share(hits: int, total: int) -> tuple[float | None, float | None, float | None]:

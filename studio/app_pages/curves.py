@@ -25,20 +25,23 @@ def collect_points(metrics: list[dict[str, Any]], name: str) -> list[dict[str, f
 
 
 def draw_curves(metrics: list[dict[str, Any]]) -> None:
-    """Draws each curve that the metrics have points for."""
+    """Draws each curve that the metrics have points for: the loss, and for pairs the two that tell what was learned."""
     drawn = [(title, points) for name, title in _CURVES.items() if (points := collect_points(metrics, name))]
     if not drawn:
         st.caption("The curve begins with the first step.")
         return
-    for position, (title, points) in enumerate(drawn):
-        st.caption(title)
-        st.altair_chart(_line(points, height=230 if position == 0 else 120), width="stretch")
+    _draw_curve(*drawn[0], height=240)
+    for column, (title, points) in zip(st.columns(2) if len(drawn) > 1 else [], drawn[1:], strict=False):
+        with column:
+            _draw_curve(title, points, height=150)
 
 
-def _line(points: list[dict[str, float]], height: int) -> alt.Chart:
+def _draw_curve(title: str, points: list[dict[str, float]], height: int) -> None:
+    st.caption(title)
     base = alt.Chart(pd.DataFrame(points)).encode(
-        x=alt.X("step:Q", title="step", axis=alt.Axis(tickMinStep=1, format="d", grid=False)),
-        y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5)),
+        x=alt.X("step:Q", title=None, axis=alt.Axis(tickMinStep=1, tickCount=8, format="d", grid=False)),
+        y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4)),
         tooltip=[alt.Tooltip("step:Q"), alt.Tooltip("value:Q", format=".4f")],
     )
-    return (base.mark_line(strokeWidth=2.2) + base.mark_point(filled=True, size=18)).properties(height=height)
+    marks = base.mark_line(strokeWidth=2.2) + base.mark_point(filled=True, size=18)
+    st.altair_chart(marks.properties(height=height).configure(background="transparent"), width="stretch")

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from pitchpipe.store import overview, queueing
+from pitchpipe.store import overview, queueing, snapshots
 from pitchpipe.store.database import Store
 from pitchpipe.store.records import LoopCounts, Progress, Project
 from pitchpipe.studio.app_pages.loop_picture import show_loop
 from pitchpipe.studio.app_pages.showing import plain, show_constant
+from pitchpipe.training.run_folders import read_metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ def show_home(store: Store, project: Project | None, annotator: str, pages: dict
             show_loop(describe_stations(counts, progress))
         with right, st.container(key="card_next", gap="xsmall"):
             _show_next(suggest_next_step(counts, progress, project.name), pages)
+    if counts.snapshots:
+        _show_latest_run(store, project)
 
 
 def describe_project(counts: LoopCounts) -> str:
@@ -107,3 +110,22 @@ def _show_next(step: NextStep, pages: dict[str, st.Page]) -> None:
         st.code(step.command, language=None)
     if step.page and st.button(step.label, type="primary"):
         st.switch_page(pages[step.page])
+
+
+def _show_latest_run(store: Store, project: Project) -> None:
+    """The newest training run of the project: its curve, and how it did beside its base."""
+    from pitchpipe.studio.app_pages import curves, run_cards  # charts are slow to import; a new project has none
+
+    folders = [snapshot.folder for snapshot in snapshots.list_snapshots(store, project.name)]
+    found = run_cards.list_training_runs(store.workspace, folders)
+    if not found:
+        return
+    latest, metrics = found[0], read_metrics(found[0].folder)
+    st.subheader(plain(run_cards.title_run(latest)), anchor=False)
+    with st.container(key="twins_run"):
+        left, right = st.columns([1.25, 1])
+        with left, st.container(key="card_latest"):
+            run_cards.show_state(latest, metrics[-1] if metrics else {})
+            curves.draw_curves(metrics)
+        with right, st.container(key="card_latest_evaluation"):
+            run_cards.show_evaluation(store.workspace, latest)

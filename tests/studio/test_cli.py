@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -175,7 +174,7 @@ def test_the_api_refuses_strangers_and_the_token_file_is_its_owners_alone(worksp
 
 
 def test_doctor_says_what_is_here_and_changes_nothing(workspace: Path) -> None:
-    before = sorted(os.listdir(workspace))
+    before = sorted(path.name for path in workspace.iterdir())
     findings = {f["check"]: f for f in ask("doctor", workspace=workspace)["findings"]}
     assert findings["store"]["found"] == "6 examples, 12 judgements"
-    assert sorted(os.listdir(workspace)) == before
+    assert sorted(path.name for path in workspace.iterdir()) == before

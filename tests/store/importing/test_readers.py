@@ -115,9 +115,7 @@ def test_an_array_read_in_small_pieces_gives_the_same_rows(read: Read, monkeypat
     assert whole == list(enumerate(elements, start=1))
 
 
-def test_a_number_cut_in_two_by_the_end_of_a_piece_is_one_element(
-    read: Read, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_number_cut_in_two_by_the_end_of_a_piece_is_one_element(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_reader, "_CHUNK_CHARACTERS", 1)
     rows = read("rows.json", '[1234, {"a": 1}]')
     assert isinstance(rows[0], RejectedRow)

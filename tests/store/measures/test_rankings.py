@@ -39,6 +39,12 @@ def test_a_circle_of_equal_majorities_is_a_tie_of_all() -> None:
     assert (found.ranks, found.is_tied) == ((0, 0, 0), True)
 
 
+def test_only_the_majorities_on_a_circle_are_left_open() -> None:
+    # All prefer c to b. Every other pair is decided 2:1 and lies on a circle: a > b > d > a or a > c > d > a.
+    # What is left is c before b, with a and d, of which nothing is known, between them.
+    assert aggregate_ranks([[0, 2, 1, 3], [3, 1, 0, 2], [1, 3, 2, 0]]).ranks == (1, 2, 0, 1)
+
+
 def test_equal_ranks_of_raters_stay_ties() -> None:
     assert aggregate_ranks([[0, 0, 1]]).ranks == (0, 0, 1)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+import runpy
 import socket
 import subprocess
 import sys
@@ -30,6 +30,10 @@ model_a = "{north_model}"
 model_b = "{south_model}"
 """
 _RATE_MAP = 'kind = "rate"\nprompt = "{question}"\nanswer = "{north}"\nmodel = "{north_model}"\n'
+_SERVE = """import sys, pathlib
+from pitchpipe.studio.server import serve
+serve(pathlib.Path(sys.argv[1]), port=int(sys.argv[2]))
+"""
 _CHROMIUM_ARGUMENTS = [
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -53,7 +57,7 @@ def write_rows(folder: Path, count: int) -> Path:
     return path
 
 
-def fill_workspace(workspace: Path, *, kind: str = "compare", count: int = 5, dwell_ms: int = 300) -> Store:
+def _fill_workspace(workspace: Path, *, kind: str = "compare", count: int = 5, dwell_ms: int = 300) -> Store:
     """An open store with one project of `count` tasks of that kind, none of them sealed."""
     workspace.mkdir(parents=True, exist_ok=True)
     store = open_store(workspace)
@@ -80,10 +84,9 @@ class PageServer:
 
     def start(self) -> None:
         """Starts the server and returns when it answers."""
-        script = Path(__file__).with_name("serve.py")
         log = (self.workspace / "server.log").open("ab")
         self._process = subprocess.Popen(
-            [sys.executable, str(script), str(self.workspace), str(self.port)], stdout=log, stderr=log
+            [sys.executable, "-c", _SERVE, str(self.workspace), str(self.port)], stdout=log, stderr=log
         )
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
@@ -112,7 +115,8 @@ class PageServer:
         store = open_store(self.workspace)
         try:
             rows = store.read(
-                "SELECT j.id, j.annotator, e.messages, j.status, j.value, j.reason, j.shown, t.candidate_ids, j.seconds "
+                "SELECT j.id, j.annotator, e.messages, j.status, j.value, j.reason, j.shown, t.candidate_ids, "
+                "j.seconds "
                 "FROM judgements AS j JOIN tasks AS t ON t.id = j.task_id JOIN examples AS e ON e.id = j.example_id "
                 "ORDER BY j.entry"
             )
@@ -135,13 +139,30 @@ class PageServer:
 
 
 @pytest.fixture
+def fill_workspace() -> Callable[..., Store]:
+    """Fills a new workspace and returns its open store."""
+    return _fill_workspace
+
+
+@pytest.fixture
+def project_name() -> str:
+    return PROJECT
+
+
+@pytest.fixture
+def hidden_names() -> tuple[str, ...]:
+    """The names of the models whose answers are compared; no page for annotators may contain one."""
+    return MODELS
+
+
+@pytest.fixture
 def serve_pages(tmp_path: Path) -> Iterator[Callable[..., PageServer]]:
     """Starts a server over a freshly filled workspace; stopped at the end of the test."""
     started: list[PageServer] = []
 
     def start(**contents: Any) -> PageServer:
         workspace = tmp_path / f"workspace{len(started)}"
-        fill_workspace(workspace, **contents).close()
+        _fill_workspace(workspace, **contents).close()
         server = PageServer(workspace)
         started.append(server)
         server.start()
@@ -156,11 +177,11 @@ def serve_pages(tmp_path: Path) -> Iterator[Callable[..., PageServer]]:
 def chromium() -> Iterator[Any]:
     """A headless Chromium of the system."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-    path = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+    finder = runpy.run_path(str(Path(__file__).parents[2] / "find_chromium.py"))
+    path = finder["find_chromium"]()
+    if path is None:
+        pytest.skip(f"There is no Chromium. {finder['ADVICE']}")
     with sync_api.sync_playwright() as playwright:
-        path = path or (playwright.chromium.executable_path if Path(playwright.chromium.executable_path).exists() else None)
-        if path is None:
-            pytest.skip("There is no Chromium. Get one with: apt-get install chromium, or playwright install chromium")
         browser = playwright.chromium.launch(executable_path=path, headless=True, args=_CHROMIUM_ARGUMENTS)
         yield browser
         browser.close()

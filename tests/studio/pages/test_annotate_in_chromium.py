@@ -71,9 +71,13 @@ def test_three_tasks_are_labelled_by_keyboard_alone(serve_pages: Any, open_page:
     assert [row["question"][:10] for row in found] == ["Question 1", "Question 2", "Question 3"]
     assert [row["reason"] for row in found] == ["first is clearer", "scores 5 of 7", "no idea"]
     first, second, third = found
-    # Key 2 is "A better": the answer shown first. In the task's own order that is b exactly when the sides were swapped.
-    assert first["value"] == ({"verdict": "b", "strength": 2} if first["is_swapped"] else {"verdict": "a", "strength": -2})
-    assert second["value"] == ({"verdict": "a", "strength": -3} if second["is_swapped"] else {"verdict": "b", "strength": 3})
+    # Key 2 is "A better": the answer shown first, which is the task's own b exactly when the sides were swapped.
+    assert first["value"] == (
+        {"verdict": "b", "strength": 2} if first["is_swapped"] else {"verdict": "a", "strength": -2}
+    )
+    assert second["value"] == (
+        {"verdict": "a", "strength": -3} if second["is_swapped"] else {"verdict": "b", "strength": 3}
+    )
     assert third["value"] == {"verdict": "cannot_judge", "strength": None}
     assert all(0.3 <= row["seconds"] < 60 for row in found)
 

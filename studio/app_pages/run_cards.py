@@ -1,0 +1,110 @@
+"""What a run looks like on any page: its state in one line, its curves, its evaluation. All read from run folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from pitchpipe.studio.app_pages.showing import plain, show_constant
+from pitchpipe.studio.running import list_run_folders
+from pitchpipe.training.plans import EvaluatePlan, TrainPlan
+from pitchpipe.training.run_folders import RunState, RunStatus, read_plan, read_state
+
+
+def list_training_runs(workspace: Path, snapshot_folders: list[Path]) -> list[RunState]:
+    """The training runs on one of these snapshots, newest first."""
+    wanted = {path.resolve() for path in snapshot_folders}
+    found = []
+    for folder in list_run_folders(workspace):
+        plan = read_plan(folder)
+        if isinstance(plan, TrainPlan) and Path(plan.snapshot).resolve() in wanted:
+            found.append(read_state(folder))
+    return found
+
+
+def list_evaluations(workspace: Path, run_folder: Path) -> list[RunState]:
+    """The evaluations of a training run, newest first."""
+    found = []
+    for folder in list_run_folders(workspace):
+        plan = read_plan(folder)
+        if isinstance(plan, EvaluatePlan) and Path(plan.run).resolve() == run_folder.resolve():
+            found.append(read_state(folder))
+    return found
+
+
+def describe_evaluation(summary: dict[str, Any]) -> list[dict[str, str]]:
+    """The rows of the evaluation table.
+
+    >>> describe_evaluation({"checks": {"next_step": {"base": 0, "tuned": 0.95}}})
+    [{'On the sealed holdout': 'next step', 'base': '0%', 'tuned': '95%'}]
+    """
+    rows = []
+    nll = summary.get("holdout_nll") or {}
+    if nll:
+        rows.append(_row("NLL per token", nll, "{:.3f}"))
+    for name, shares in (summary.get("checks") or {}).items():
+        rows.append(_row(name.replace("_", " "), shares, "{:.0%}"))
+    if summary.get("stop_rate"):
+        rows.append(_row("answers that end by themselves", summary["stop_rate"], "{:.0%}"))
+    return rows
+
+
+def _row(title: str, arms: dict[str, float], form: str) -> dict[str, str]:
+    return {"On the sealed holdout": title} | {
+        arm: form.format(value) for arm, value in arms.items() if value is not None
+    }
+
+
+def show_state(state: RunState, latest: dict[str, Any]) -> None:
+    """A run's state, numbers and progress in one line."""
+    show_constant(
+        '<div class="pp-bar"><span class="pp-pill {status}">{status}</span><span>{words}</span>'
+        '<span class="pp-track"><i style="width:{share}%"></i></span><span>{left}</span></div>',
+        status=state.status.value,
+        words=describe_progress(state, latest),
+        share=100 if state.status is RunStatus.FINISHED else round(100 * state.step / max(state.total_steps, 1), 1),
+        left=f"about {state.eta_seconds:.0f} s left" if state.eta_seconds else "",
+    )
+
+
+def describe_progress(state: RunState, latest: dict[str, Any]) -> str:
+    """Where a run stands, in one line."""
+    words = [state.stage] if state.stage and state.status is RunStatus.RUNNING else []
+    if state.total_steps:
+        words.append(f"step {state.step} of {state.total_steps}")
+    if "loss" in latest:
+        words.append(f"loss {latest['loss']:.3f}")
+    if latest.get("tokens_per_second"):
+        words.append(f"{latest['tokens_per_second']:.0f} tokens/s")
+    if state.status is RunStatus.FINISHED and state.summary.get("seconds"):
+        words.append(f"{state.summary['seconds']:.0f} s in all")
+    return " · ".join(words)
+
+
+def show_evaluation(workspace: Path, state: RunState) -> None:
+    """The table of a finished run beside its base, or how to get one."""
+    st.subheader("Evaluation", anchor=False)
+    if state.status is not RunStatus.FINISHED:
+        st.text("It can be measured on the sealed holdout when it is finished.")
+        return
+    evaluations = list_evaluations(workspace, state.folder)
+    done = next((entry for entry in evaluations if entry.status is RunStatus.FINISHED), None)
+    if done is None:
+        running = any(entry.status is RunStatus.RUNNING for entry in evaluations)
+        st.text("It is being measured now." if running else "Measure it beside its base on the sealed holdout:")
+        st.code(f"pitchpipe evaluate {state.run_id}", language=None)
+        return
+    st.table([{key: plain(cell) for key, cell in row.items()} for row in describe_evaluation(done.summary)])
+    difference = done.summary.get("nll_difference")
+    if difference:
+        st.caption(
+            f"NLL, tuned minus base: {difference['mean']:+.3f}, 95% interval {difference['low']:+.3f} to "
+            f"{difference['high']:+.3f}. Below 0 the tuned model fits the holdout better."
+        )
+
+
+def title_run(state: RunState) -> str:
+    """What people call a run, with its method."""
+    return f"{state.name or state.run_id[-6:]} ({(state.method or state.kind).upper()})"

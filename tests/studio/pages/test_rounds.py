@@ -1,0 +1,153 @@
+"""The Rounds page over run folders: it starts a run, shows where one stands, and how a finished one did."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pitchpipe.store import annotating, queueing, runs, snapshots
+from pitchpipe.store.database import Store
+from pitchpipe.store.identity import hash_file, new_id
+from pitchpipe.store.snapshots import Snapshot
+from pitchpipe.studio import session
+from pitchpipe.training import launch
+from pitchpipe.training.plans import EvaluatePlan, Plan, load_recipe, with_dials
+from pitchpipe.training.processes import process_started
+from pitchpipe.training.run_folders import create_run_folder, read_plan, write_json
+
+
+@pytest.fixture
+def desk(fill_workspace: Callable[..., Store], tmp_path: Path) -> Iterator[Store]:
+    store = fill_workspace(tmp_path / "workspace", count=3, dwell_ms=0)
+    session.set_store(store)
+    yield store
+    session.set_store(None)
+    store.close()
+
+
+@pytest.fixture
+def snapshot(desk: Store, project_name: str) -> Snapshot:
+    task = queueing.claim_next_task(desk, project_name, "ben")
+    assert task is not None
+    annotating.submit_judgement(
+        desk, judgement_id=new_id("jdg"), task_id=task.task_id, annotator="ben", token=task.token,
+        value={"verdict": "first", "strength": -1},
+    )  # fmt: skip
+    return snapshots.create_snapshot(desk, project_name, "first")
+
+
+def show_rounds() -> AppTest:
+    def script() -> None:
+        from pitchpipe.store import projects
+        from pitchpipe.studio import session
+        from pitchpipe.studio.app_pages import rounds
+
+        store = session.current_store()
+        rounds.show_rounds(store, projects.list_projects(store)[0])
+
+    app = AppTest.from_function(script, default_timeout=30).run()
+    assert not app.exception
+    return app
+
+
+def read_everything(app: AppTest) -> str:
+    return "\n".join(str(getattr(element, "proto", "")) for element in app.main)
+
+
+def make_run(store: Store, plan: Plan, losses: list[float], **files: Any) -> Path:
+    """A run folder as training leaves it: metrics and, for a finished run, everything that its manifest vouches for."""
+    folder = create_run_folder(store.workspace / "runs", plan)
+    lines = [
+        json.dumps({"step": step, "loss": loss, "tokens_per_second": 240.0}) for step, loss in enumerate(losses, 1)
+    ]
+    (folder / "metrics.jsonl").write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    for name, content in files.items():
+        write_json(folder / f"{name}.json", content)
+    return folder
+
+
+def seal_run(folder: Path, plan: Plan, snapshot: Snapshot) -> None:
+    pl.DataFrame({"row_id": ["r1"], "example_id": ["e1"], "status": ["kept"]}).write_parquet(folder / "ledger.parquet")
+    names = ("plan.toml", "metrics.jsonl", "summary.json", "ledger.parquet")
+    hashes = {name: {"sha256": hash_file(folder / name), "bytes": 1} for name in names}
+    method = getattr(plan, "method", None)
+    manifest = {"run_id": folder.name, "kind": plan.kind, "method": method, "snapshot_id": snapshot.id, "files": hashes}
+    write_json(folder / "manifest.json", manifest)
+
+
+def test_starting_a_run_writes_its_plan_and_starts_a_process(
+    desk: Store, snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[list[str]] = []
+    real_popen = subprocess.Popen
+
+    def start_nothing(command: list[str], **options: Any) -> Any:
+        started.append(command)
+        return real_popen([sys.executable, "-c", "pass"], **options)
+
+    app = show_rounds()
+    monkeypatch.setattr(launch.subprocess, "Popen", start_nothing)
+    next(field for field in app.number_input if field.label.startswith("Epochs")).set_value(3.0)
+    app.text_input[0].set_value("house style")
+    next(button for button in app.button if button.label == "Start the run").click()
+    app.run()
+    assert not app.exception
+    (folder,) = (desk.workspace / "runs").iterdir()
+    plan: Any = read_plan(folder)
+    assert (plan.name, plan.method, plan.epochs) == ("house style", "sft", 3.0)
+    assert Path(plan.snapshot) == snapshot.folder.resolve()
+    assert [command[-2:] for command in started] == [["run", str(folder.resolve())]]
+    assert "house style (SFT)" in app.selectbox(key="chosen_run").options[0]
+
+
+def test_a_running_run_shows_its_step_curve_and_a_way_to_stop_it(desk: Store, snapshot: Snapshot) -> None:
+    plan = with_dials(load_recipe("sft"), snapshot=str(snapshot.folder.resolve()), name="house style")
+    here = {"pid": os.getpid(), "started": process_started(os.getpid())}
+    progress = {"stage": "training", "step": 2, "total_steps": 30, "eta_seconds": 41.0}
+    make_run(desk, plan, [2.0, 1.5], process=here, progress=progress)
+    shown = read_everything(app := show_rounds())
+    assert "step 2 of 30 · loss 1.500 · 240 tokens/s" in shown
+    assert "about 41 s left" in shown
+    assert "train loss" in shown
+    assert "Stop and keep a checkpoint" in [button.label for button in app.button]
+
+
+def test_a_failed_run_tells_both_parts_and_can_be_continued(desk: Store, snapshot: Snapshot) -> None:
+    plan = with_dials(load_recipe("dpo"), snapshot=str(snapshot.folder.resolve()))
+    make_run(desk, plan, [], failure={"happened": "The model 'x' is unknown.", "advice": "Name another."})
+    app = show_rounds()
+    assert [error.value for error in app.error] == ["**The model 'x' is unknown\\.**\n\nName another\\."]
+    assert "Continue the run" in [button.label for button in app.button]
+
+
+def test_a_finished_run_is_registered_and_its_evaluation_is_a_table(
+    desk: Store, snapshot: Snapshot, project_name: str
+) -> None:
+    plan = with_dials(load_recipe("sft"), snapshot=str(snapshot.folder.resolve()), name="house style")
+    trained = make_run(desk, plan, [2.0, 1.0], summary={"seconds": 122.0})
+    seal_run(trained, plan, snapshot)
+    app = show_rounds()
+    assert [run.id for run in runs.list_runs(desk, project_name)] == [trained.name]
+    assert f"pitchpipe evaluate {trained.name}" in [code.value for code in app.code]
+    measured = with_dials(EvaluatePlan(), run=str(trained.resolve()), snapshot=str(snapshot.folder.resolve()))
+    summary = {
+        "holdout_nll": {"base": 2.414, "tuned": 1.291},
+        "nll_difference": {"mean": -1.123, "low": -1.2, "high": -1.05},
+        "checks": {"next_step": {"base": 0.0, "tuned": 0.95}},
+    }
+    seal_run(make_run(desk, measured, [], summary=summary), measured, snapshot)
+    app = show_rounds()
+    assert app.table[0].value.to_dict("records") == [
+        {"On the sealed holdout": "NLL per token", "base": "2\\.414", "tuned": "1\\.291"},
+        {"On the sealed holdout": "next step", "base": "0%", "tuned": "95%"},
+    ]
+    assert any("tuned minus base: -1.123, 95% interval -1.200 to -1.050" in caption.value for caption in app.caption)
