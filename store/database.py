@@ -12,7 +12,7 @@ import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum, auto
 from pathlib import Path
@@ -29,6 +29,7 @@ from pitchpipe.store.opening import (
     connect_file,
     connect_postgres,
     explain_error,
+    is_conflict,
     restore_from_journal,
 )
 
@@ -89,6 +90,8 @@ class _Job:
     order: _Order
     run: Callable[[Transaction], Any] | None
     future: Future[Any]
+    tries: int = 20
+    """Left before a conflict with another process (PostgreSQL only) is told to the caller."""
 
 
 class Store:
@@ -188,11 +191,13 @@ class Store:
         try:
             results = self._commit_together(connection, batch)
         except Exception as error:  # noqa: BLE001 - whatever a job raises is handed to its caller; this thread lives on
-            if len(batch) == 1:
+            if len(batch) > 1:
+                for job in batch:
+                    self._commit_batch(connection, [job])
+            elif is_conflict(error) and batch[0].tries > 1:
+                self._commit_batch(connection, [replace(batch[0], tries=batch[0].tries - 1)])
+            else:
                 batch[0].future.set_exception(explain_error(error))
-                return
-            for job in batch:
-                self._commit_batch(connection, [job])
             return
         for job, result in zip(batch, results, strict=True):
             job.future.set_result(result)

@@ -135,6 +135,12 @@ def explain_error(error: BaseException, path: Path | None = None) -> BaseExcepti
     )
 
 
+def is_conflict(error: BaseException) -> bool:
+    """Whether another process won a race for the same rows, so that the same write may well succeed when run again."""
+    signs = ("duplicate key", "could not serialize", "deadlock detected")
+    return isinstance(error, duckdb.Error) and any(sign in str(error) for sign in signs)
+
+
 def _is_log_damage(error: duckdb.Error, path: Path) -> bool:
     wal = path.with_name(path.name + ".wal")
     return "Could not set lock" not in str(error) and path.exists() and wal.exists() and "WAL" in str(error).upper()

@@ -12,6 +12,7 @@ import pytest
 from pitchpipe.store.database import Store, open_store
 from pitchpipe.store.ingest import import_file
 from pitchpipe.store.projects import create_project
+from tests.postgres import PostgresMissingError, PostgresServer, start_server
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
@@ -22,11 +23,35 @@ def pytest_report_header() -> str:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def home() -> str:
+    """Where the tables of `store` live; the contract tests ask for both homes by overriding this."""
+    return "file"
+
+
+@pytest.fixture
+def store(tmp_path: Path, home: str, request: pytest.FixtureRequest) -> Iterator[Store]:
     """An empty store, closed at the end."""
-    opened = open_store(tmp_path / "workspace")
+    database = request.getfixturevalue("postgres_database") if home == "postgres" else None
+    opened = open_store(tmp_path / "workspace", database)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A PostgreSQL cluster of our own on a free port, stopped at the end; skips where there is none."""
+    try:
+        server = start_server(tmp_path_factory.mktemp("postgres"))
+    except PostgresMissingError as missing:
+        pytest.skip(reason=str(missing))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def postgres_database(postgres_server: PostgresServer) -> str:
+    """The connection string of a new, empty database."""
+    return postgres_server.create_database()
 
 
 @pytest.fixture

@@ -18,6 +18,12 @@ from pitchpipe.store.records import ClaimedTask, SubmitOutcome, TaskKind
 FIRST = {"verdict": "first", "strength": -2}
 
 
+@pytest.fixture(params=["file", "postgres"])
+def home(request: pytest.FixtureRequest) -> str:
+    """These guarantees hold in both homes of the tables."""
+    return str(request.param)
+
+
 @pytest.fixture
 def task(compare_store: Store) -> ClaimedTask:
     claimed = claim_next_task(compare_store, "p", "ana")

@@ -9,12 +9,20 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import pytest
+
 from pitchpipe.store.annotating import skip_task, submit_judgement
 from pitchpipe.store.database import Store, utc_now
 from pitchpipe.store.queueing import claim_next_task, count_progress
 from pitchpipe.store.records import ClaimedTask, SubmitOutcome
 
 FIRST = {"verdict": "first", "strength": -2}
+
+
+@pytest.fixture(params=["file", "postgres"])
+def home(request: pytest.FixtureRequest) -> str:
+    """These guarantees hold in both homes of the tables."""
+    return str(request.param)
 
 
 def submit(store: Store, task: ClaimedTask, annotator: str, **changes: object) -> SubmitOutcome:

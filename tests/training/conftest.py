@@ -17,11 +17,13 @@ from pitchpipe.training.plans import Plan, TrainPlan, with_dials
 from pitchpipe.training.run_folders import create_run_folder
 
 CHATML = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}"
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 CONTROLS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<spare>"]
-WORDS = "where is my parcel the lamp arrived broken please send a new one today thank you next step open the page".split()
+TEXT = "where is my parcel the lamp arrived broken please send a new one today thank you next step open the page"
+WORDS = TEXT.split()
 
 
 @pytest.fixture(scope="session")

@@ -10,13 +10,13 @@ import polars as pl
 
 from pitchpipe.store.identity import hash_file, hash_value
 
-STRINGS = (
-    "row_id row_kind example_id group_id split category source messages candidate_id answer model origin run_id scores "
-    "candidate_a candidate_b answer_a answer_b model_a model_b verdict pair_origin labels strategy raters "
-    "judgement_ids task_ids rubric_hash guideline_hash"
-).split()
+STRINGS = """
+    row_id row_kind example_id group_id split category source messages candidate_id answer model origin run_id scores
+    candidate_a candidate_b answer_a answer_b model_a model_b verdict pair_origin labels strategy raters judgement_ids
+    task_ids rubric_hash guideline_hash
+"""
 SCHEMA: dict[str, Any] = {
-    **dict.fromkeys(STRINGS, pl.String),
+    **dict.fromkeys(STRINGS.split(), pl.String),
     "strength": pl.Float64,
     "weight": pl.Float64,
     "n_judgements": pl.Int64,

@@ -39,7 +39,10 @@ def test_both_methods_have_a_recipe_for_a_cpu_and_one_for_a_gpu() -> None:
     assert list_recipes() == [("dpo", "cpu_demo"), ("dpo", "one_gpu"), ("sft", "cpu_demo"), ("sft", "one_gpu")]
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"])), st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), st.text(st.characters(exclude_categories=["Cs"]))))
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+@given(TEXTS, st.dictionaries(TEXTS, TEXTS))
 def test_a_plan_survives_toml_whatever_its_texts(name: str, checks: dict[str, str]) -> None:
     plan = with_dials(EvaluatePlan(), name=name, checks=checks)
     assert plan_from_dict(tomllib.loads(plan_to_toml(plan))) == plan
