@@ -1,7 +1,7 @@
 """The API under /api/v1: one POST route a verb, with the verb's own parameters. Needs the token of `studio.json`.
 
-It exists for the command line and for scripts on the same machine: requests from web pages (an Origin header) and for
-other host names are refused.
+It exists for the command line and for scripts on the same machine: requests from other sites' pages (by their Origin)
+and for other host names are refused. Its documentation page at /api/docs works offline.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ import inspect
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any, get_type_hints
+from urllib.parse import urlsplit
 
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel, create_model
 
 from pitchpipe.prompts.library import PromptError
@@ -28,7 +30,8 @@ _bearer = HTTPBearer(auto_error=False)
 
 def build_api(token: str) -> FastAPI:
     """The API application; every route asks for `token`."""
-    api = FastAPI(title="Pitchpipe", version="1", docs_url=None, redoc_url=None)
+    # The plain class would load its documentation page's script from a public server; this one carries it.
+    api: FastAPI = FastAPIOffline(title="Pitchpipe", version="1", docs_url="/docs", redoc_url=None)
 
     def check_token(given: HTTPAuthorizationCredentials | None = Depends(_bearer)) -> None:  # noqa: B008
         if given is None or not secrets.compare_digest(given.credentials, token):
@@ -70,8 +73,9 @@ def _make_route(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 async def _refuse_strangers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    host = request.headers.get("host", "").rsplit(":", 1)[0]
-    if host not in _LOCAL_HOSTS or "origin" in request.headers:
+    host = request.headers.get("host", "")
+    origin = request.headers.get("origin")
+    if host.rsplit(":", 1)[0] not in _LOCAL_HOSTS or (origin and urlsplit(origin).netloc != host):
         return JSONResponse(
             {"error": {"happened": "This API answers local programs only.", "advice": "Use the pages."}}, 403
         )

@@ -12,7 +12,6 @@ from importlib.resources import files
 import streamlit as st
 
 from pitchpipe.prompts.library import PromptError
-from pitchpipe.store import queueing
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import PitchpipeError
 from pitchpipe.store.records import Project
@@ -38,7 +37,8 @@ def show_studio() -> None:
         links, whoami = st.container(key="links"), st.container(key="whoami")
         with whoami:
             project = choose_project(store)
-            _show_whoami(store, project, annotator)
+            st.text(annotator)
+            show_constant('<div class="pp-quiet"><a href="/logout" target="_self">Sign out</a></div>')
     pages["home"] = st.Page(
         partial(home.show_home, store, project, annotator, pages), title="Home", url_path="home", default=True
     )
@@ -58,14 +58,6 @@ def _show_rounds(store: Store, project: Project | None) -> None:
     from pitchpipe.studio.app_pages import rounds  # charts take a second to import, and annotators never need them
 
     rounds.show_rounds(store, project)
-
-
-def _show_whoami(store: Store, project: Project | None, annotator: str) -> None:
-    if project is not None:
-        progress = queueing.count_progress(store, project.name, annotator)
-        st.caption(f"You have judged {progress.done:,}; {progress.available:,} wait for you.")
-    st.text(annotator)
-    show_constant('<div class="pp-quiet"><a href="/logout" target="_self">Sign out</a></div>')
 
 
 def _show_sign_in() -> None:

@@ -95,6 +95,9 @@ def _claim(scratch: Path, folder: Path) -> None:
 def _convert(source: Path, target: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
 
     loaded = AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name, dtype=torch.float32)
     settings = loaded.config.to_dict()

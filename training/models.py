@@ -156,7 +156,9 @@ def load_model(resolved: ResolvedModel, precision: str, attention: str, trainabl
     """The model with its adapter, if any, in evaluation mode; `precision` is bf16 or fp32 (auto: bf16)."""
     import torch
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     kernel = attention if attention != "auto" else ("sdpa" if has_accelerator() else "eager")
     dtype = torch.float32 if precision == "fp32" else torch.bfloat16
     model: Any = AutoModelForCausalLM.from_pretrained(

@@ -136,10 +136,10 @@ def read_state(folder: Path) -> RunState:
     alive = pid is not None and is_alive(pid, process.get("started"))
     if (folder / MANIFEST).is_file():
         status = RunStatus.FINISHED
-    elif alive:
-        status = RunStatus.RUNNING
     elif failure:
         status = RunStatus.FAILED
+    elif alive:
+        status = RunStatus.RUNNING
     elif process or progress:
         status = RunStatus.INTERRUPTED
     else:

@@ -95,6 +95,7 @@ def _build_trainer(
     plan: TrainPlan, config: Any, resolved: ResolvedModel, tokenizer: Any, ledger: Ledger, monitor: Monitor
 ) -> Any:
     from peft import LoraConfig
+    from transformers import PrinterCallback
 
     from pitchpipe.training.dpo import build_dpo_trainer
     from pitchpipe.training.fused_head import install_fused_head
@@ -112,6 +113,7 @@ def _build_trainer(
         )
     build = build_sft_trainer if plan.method == "sft" else build_dpo_trainer
     trainer = build(model, tokenizer, config, ledger, adapter, [monitor])
+    trainer.remove_callback(PrinterCallback)
     install_fused_head(trainer.model.get_base_model())
     return trainer
 

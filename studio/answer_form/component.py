@@ -10,6 +10,7 @@ import streamlit as st
 
 from pitchpipe.studio.answer_form.messages import Sent, parse_sent
 
+_KEY = "answer_form"
 # The scripts are plain functions in one scope; the last one has the entry point.
 _SCRIPTS = ("drafts.js", "questions.js", "form.js")
 
@@ -32,5 +33,15 @@ def answer_form(data: dict[str, Any]) -> Sent | None:
     Read the return value, never a callback, and keep the form out of `st.fragment`: after a restart of the server a
     reconnected page has neither, and the first submit would be lost.
     """
-    result = _mount(key="answer_form", data=data, on_sent_change=lambda: None)
+    result = _mount(key=_KEY, data=data, on_sent_change=lambda: None)
     return parse_sent(result.sent)
+
+
+def peek_sent() -> Sent | None:
+    """What the annotator sent in this run, before the form is drawn, so that the next task can be drawn at once.
+
+    Known only where an earlier run of the same session has drawn the form; otherwise `answer_form` returns it. In
+    either case `answer_form` returns it too: compare the nonces.
+    """
+    state = st.session_state.get(_KEY)
+    return parse_sent(state.get("sent")) if isinstance(state, dict) else None

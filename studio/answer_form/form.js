@@ -154,7 +154,8 @@ function undoLast(s) {
 }
 
 function sentOf(s, action, id) {
-  return { action, judgement_id: id, task_id: s.task, token: s.token, seconds: Math.round(secondsSpent(s) * 10) / 10 };
+  return { action, judgement_id: id, task_id: s.task, token: s.token, seconds: Math.round(secondsSpent(s) * 10) / 10,
+           rubric_hash: s.data.rubric_hash, guideline_hash: s.data.guideline_hash };
 }
 
 function send(s, sent) {

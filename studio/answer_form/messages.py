@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pitchpipe.prompts.library import Rubric
+from pitchpipe.prompts.library import Guideline, Rubric
 from pitchpipe.store.records import ClaimedTask, TaskKind
 
+_HASH = re.compile(r"sha256:[0-9a-f]{64}")
 _ACTIONS = ("submit", "skip", "undo")
 _TEXT_LABELS = {
     TaskKind.EDIT: "The corrected answer",
@@ -28,6 +30,11 @@ class Sent:
     """The judgement's value in screen terms; empty for a skip and an undo."""
     reason: str
     seconds: float
+    rubric_hash: str | None
+    guideline_hash: str | None
+    """Hashes of the questions and the guideline that were on the screen, as the form was given them."""
+    nonce: str
+    """Differs for each press, so that one press is carried out once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +67,24 @@ def parse_sent(document: Any) -> Sent | None:
         value=value if isinstance(value, dict) else {},
         reason=str(document.get("reason") or ""),
         seconds=float(seconds) if isinstance(seconds, int | float) and 0 <= seconds < 1e7 else 0.0,
+        rubric_hash=_read_hash(document.get("rubric_hash")),
+        guideline_hash=_read_hash(document.get("guideline_hash")),
+        nonce=str(document.get("nonce") or ""),
     )
 
 
+def _read_hash(value: Any) -> str | None:
+    return value if isinstance(value, str) and _HASH.fullmatch(value) else None
+
+
 def describe_form(
-    task: ClaimedTask | None, rubric: Rubric | None, *, annotator: str, dwell_ms: int, ack: Acknowledgement | None
+    task: ClaimedTask | None,
+    rubric: Rubric | None,
+    guideline: Guideline,
+    *,
+    annotator: str,
+    dwell_ms: int,
+    ack: Acknowledgement | None,
 ) -> dict[str, Any]:
     """The data of the form for a task, or for an empty queue where only undo is left."""
     data: dict[str, Any] = {
@@ -85,4 +105,6 @@ def describe_form(
         "prefill": task.answers[0].text if task.kind is TaskKind.EDIT and task.answers else "",
         "draft": task.draft,
         "is_reopened": task.is_reopened,
+        "rubric_hash": rubric.hash if rubric else None,
+        "guideline_hash": guideline.hash,
     }

@@ -17,7 +17,7 @@ from pitchpipe.store import annotating, queueing
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import UsageError
 from pitchpipe.store.records import ClaimedTask, Message, Project, SubmitOutcome, TaskKind
-from pitchpipe.studio.answer_form import Acknowledgement, Sent, answer_form, describe_form
+from pitchpipe.studio.answer_form import Acknowledgement, Sent, answer_form, describe_form, peek_sent
 from pitchpipe.studio.app_pages.showing import plain, shorten_hash, show_constant
 
 _ACK_KEY = "acknowledgement"
@@ -51,6 +51,9 @@ def show_annotate(store: Store, project: Project | None, annotator: str) -> None
     if project is None:
         st.info("There is no project yet. Import a file first: `pitchpipe import FILE --project NAME`.")
         return
+    early = peek_sent()
+    if early is not None:
+        st.session_state[_ACK_KEY] = _answer(store, project, annotator, early)
     desk = _lay_desk(store, project, annotator)
     with st.container(key="desk"):
         work, side = st.columns([3.1, 1], gap="medium")
@@ -62,13 +65,14 @@ def show_annotate(store: Store, project: Project | None, annotator: str) -> None
             data = describe_form(
                 desk.task,
                 desk.rubric,
+                desk.guideline,
                 annotator=annotator,
                 dwell_ms=project.minimum_dwell_ms,
                 ack=st.session_state.get(_ACK_KEY),
             )
             sent = answer_form(data)
-    if sent is not None:
-        st.session_state[_ACK_KEY] = _answer(store, project, annotator, sent, desk)
+    if sent is not None and (early is None or early.nonce != sent.nonce):
+        st.session_state[_ACK_KEY] = _answer(store, project, annotator, sent)
         st.rerun()
 
 
@@ -80,16 +84,16 @@ def _lay_desk(store: Store, project: Project, annotator: str) -> _Desk:
     return _Desk(task, load_rubric(name, folder) if name else None, load_guideline(project.guideline, folder))
 
 
-def _answer(store: Store, project: Project, annotator: str, sent: Sent, desk: _Desk) -> Acknowledgement:
+def _answer(store: Store, project: Project, annotator: str, sent: Sent) -> Acknowledgement:
     """Does what the form asks for and says how it went, in words for the annotator."""
     try:
-        outcome, message = _carry_out(store, project, annotator, sent, desk)
+        outcome, message = _carry_out(store, project, annotator, sent)
     except UsageError as error:
         outcome, message = "refused", f"{error.happened} {error.advice}"
     return Acknowledgement(sent.judgement_id, outcome, message, uuid4().hex)
 
 
-def _carry_out(store: Store, project: Project, annotator: str, sent: Sent, desk: _Desk) -> tuple[str, str]:
+def _carry_out(store: Store, project: Project, annotator: str, sent: Sent) -> tuple[str, str]:
     if sent.action == "undo":
         if annotating.undo_last(store, project.name, annotator) is None:
             return "refused", "There is nothing to undo."
@@ -104,8 +108,8 @@ def _carry_out(store: Store, project: Project, annotator: str, sent: Sent, desk:
         value=sent.value,
         reason=sent.reason,
         seconds=sent.seconds,
-        rubric_hash=desk.rubric.hash if desk.rubric else None,
-        guideline_hash=desk.guideline.hash,
+        rubric_hash=sent.rubric_hash,
+        guideline_hash=sent.guideline_hash,
     )
     return outcome.value, _OUTCOME_WORDS[outcome]
 

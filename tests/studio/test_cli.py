@@ -169,6 +169,9 @@ def test_the_api_refuses_strangers_and_the_token_file_is_its_owners_alone(worksp
     assert httpx.post(url, json=body, headers={**owner, "Host": "evil.example"}).status_code == 403
     assert httpx.post(url, json={"project": "p", "drop": 1}, headers=owner).status_code == 422
     assert httpx.post(url, json=body, headers=owner).json()["project"] == "p"
+    page = httpx.get(f"{studio}/api/docs").text
+    assert "https://" not in page  # the script comes from here, so the page works offline
+    assert httpx.get(f"{studio}/api/static-offline-docs/swagger-ui-bundle.js").status_code == 200
     routes = httpx.get(f"{studio}/api/openapi.json").json()["paths"]
     assert {"/v1/import_file", "/v1/agreement", "/v1/lineage"} <= set(routes)
 

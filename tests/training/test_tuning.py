@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -85,7 +87,7 @@ def test_preference_tuning_goes_on_from_an_instruction_tuned_run_and_holds_to_it
 def test_a_checkpointed_run_that_is_killed_ends_with_the_weights_of_one_that_was_not(
     sft_plan: TrainPlan, carry_out: CarryOut, tmp_path: Path
 ) -> None:
-    plan = with_dials(sft_plan, max_steps=400, checkpoint_every=5, learning_rate=0.001, samples=0)
+    plan = with_dials(sft_plan, max_steps=150, checkpoint_every=10, learning_rate=0.001, samples=0)
     folder = create_run_folder(tmp_path / "runs", plan)
     start_run(folder)
     while read_state(folder).step < 12:
@@ -93,13 +95,13 @@ def test_a_checkpointed_run_that_is_killed_ends_with_the_weights_of_one_that_was
         time.sleep(0.02)
     stop_run(folder, patience_seconds=0.0)
     stopped = read_state(folder)
-    assert stopped.status is RunStatus.INTERRUPTED and 12 <= stopped.step < 400
+    assert stopped.status is RunStatus.INTERRUPTED and 12 <= stopped.step < 150
     assert run_and_wait(folder).status is RunStatus.FINISHED, log_tail(folder)
     whole = carry_out(plan)
     one, other = adapter(folder), adapter(whole)
     assert all(one[name].equal(other[name]) for name in one)
     steps = [metric["step"] for metric in read_metrics(folder)]
-    assert steps == list(range(1, 401))
+    assert steps == list(range(1, 151))
     assert [m["loss"] for m in read_metrics(folder)] == [m["loss"] for m in read_metrics(whole)]
 
 
@@ -160,3 +162,44 @@ def test_an_altered_file_of_a_finished_run_is_named(sft_plan: TrainPlan, carry_o
         "model_card.md is missing",
         "samples.jsonl was altered after the run finished",
     ]
+
+
+@pytest.mark.parametrize(
+    ("method", "overrides"), [("sft", {"train_sampling_strategy": "group_by_length"}), ("dpo", {}), ("dpo", {"dpo": 1})]
+)
+def test_a_run_that_is_asked_to_stop_ends_with_the_weights_of_one_that_was_not(
+    sft_plan: TrainPlan,
+    carry_out: CarryOut,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    overrides: dict[str, Any],
+) -> None:
+    from pitchpipe.training import monitor
+
+    plan = with_dials(sft_plan, max_steps=6, checkpoint_every=2, learning_rate=0.01, samples=0)
+    if overrides.pop("dpo", None):
+        plan = with_dials(plan, model=str(carry_out(sft_plan)))
+    plan = with_dials(plan, method=method, trl_overrides=overrides)
+    tell = monitor.write_progress
+
+    def tell_and_stop(folder: Path, stage: str, step: int = 0, *rest: Any, **more: Any) -> None:
+        tell(folder, stage, step, *rest, **more)
+        if step == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    folder = create_run_folder(tmp_path / "stopped", plan)
+    with monkeypatch.context() as patch:
+        patch.setattr(monitor, "write_progress", tell_and_stop)
+        with pytest.raises(monitor.StoppedError, match="stopped before"):
+            carry_out(plan, folder)
+    assert not (folder / "failure.json").exists()
+    assert (folder / "checkpoints" / "checkpoint-3" / "whole.json").is_file()
+    monitor._stop.clear()
+    carry_out(plan, folder)
+    whole = carry_out(plan)
+    one, other = adapter(folder), adapter(whole)
+    assert all(one[name].equal(other[name]) for name in one)
+    assert [m["loss"] for m in read_metrics(folder)] == [m["loss"] for m in read_metrics(whole)]
+    if method == "dpo":
+        assert read_json(folder / "summary.json")["step0_margin"] == 0.0
