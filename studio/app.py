@@ -29,7 +29,11 @@ def show_studio() -> None:
     store = current_store()
     annotator = current_annotator(store)
     if annotator is None:
-        _show_sign_in()
+        signs = [
+            st.Page(partial(_show_sign_in, name), title="Sign in", url_path=name, default=name == "home")
+            for name in ("home", "annotate", "rounds")
+        ]
+        st.navigation(signs, position="hidden").run()
         return
     pages: dict[str, st.Page] = {}
     with st.sidebar:
@@ -60,13 +64,14 @@ def _show_rounds(store: Store, project: Project | None) -> None:
     rounds.show_rounds(store, project)
 
 
-def _show_sign_in() -> None:
-    # The hidden navigation keeps the address, so that signing in can lead back to it.
-    st.navigation([st.Page(lambda: None, title="Pitchpipe")], position="hidden").run()
+def _show_sign_in(page_name: str) -> None:
     with st.container(key="card_sign_in", width=420):
         show_constant('<div class="pp-logo">pitch<i>pipe</i></div>')
         st.text("People give the note here: sign in to judge answers, or to watch a model learn from them.")
-        show_constant('<a class="pp-button" href="/login" target="_self">Sign in</a>')
+        show_constant(
+            '<a class="pp-button" href="/login?next={page}" target="_self">Sign in</a>',
+            page="" if page_name == "home" else page_name,
+        )
 
 
 try:

@@ -42,21 +42,8 @@ def evaluate(folder: Path, plan: EvaluatePlan) -> None:
         (arms.encoder.prompt(row["prompt"]), arms.encoder.answer(row["completion"][0]["content"])) for row in references
     ]
     fitting = [index for index, (prompt, answer) in enumerate(pieces) if len(prompt) + len(answer) <= plan.max_length]
-    scores: dict[str, list[Score]] = {}
-    answers: dict[str, list[Answer]] = {}
-    for arm in ARMS:
-        tell = teller(folder, f"scoring the {arm} model", len(fitting))
-        with arms.enter(arm) as model:
-            pad = arms.encoder.tokenizer.pad_token_id
-            scores[arm] = score_answers(model, [pieces[index] for index in fitting], plan.batch_size, pad, tell)
-        answers[arm] = arms.answer(
-            arm,
-            [arms.encoder.prompt(prompt["messages"]) for prompt in prompts],
-            plan.max_new_tokens,
-            plan.generation_batch_size,
-            plan.cache,
-            teller(folder, f"answering with the {arm} model", len(prompts)),
-        )
+    asked = [arms.encoder.prompt(prompt["messages"]) for prompt in prompts]
+    scores, answers = _measure(folder, plan, arms, [pieces[index] for index in fitting], asked)
     kept = [references[index] for index in fitting]
     groups = dict(zip(rows["row_id"], rows["group_id"], strict=True))
     _write_nll(folder, kept, scores)
@@ -74,6 +61,21 @@ def evaluate(folder: Path, plan: EvaluatePlan) -> None:
     write_json(folder / "evaluation.json", report)
     write_json(folder / SUMMARY, summarise(report))
     seal_run(folder, plan, snapshot["snapshot_id"], parents=[arms.resolved.run_id])
+
+
+def _measure(
+    folder: Path, plan: EvaluatePlan, arms: Arms, pieces: list[tuple[list[int], list[int]]], asked: list[list[int]]
+) -> tuple[dict[str, list[Score]], dict[str, list[Answer]]]:
+    """Scores and answers of both arms."""
+    scores: dict[str, list[Score]] = {}
+    answers: dict[str, list[Answer]] = {}
+    for arm in ARMS:
+        tell = teller(folder, f"scoring the {arm} model", len(pieces))
+        with arms.enter(arm) as model:
+            scores[arm] = score_answers(model, pieces, plan.batch_size, arms.encoder.tokenizer.pad_token_id, tell)
+        tell = teller(folder, f"answering with the {arm} model", len(asked))
+        answers[arm] = arms.answer(arm, asked, plan.max_new_tokens, plan.generation_batch_size, plan.cache, tell)
+    return scores, answers
 
 
 def compile_checks(checks: dict[str, Any]) -> dict[str, re.Pattern[str]]:

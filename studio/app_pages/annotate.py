@@ -15,7 +15,7 @@ import streamlit as st
 from pitchpipe.prompts.library import Guideline, Rubric, load_guideline, load_rubric
 from pitchpipe.store import annotating, queueing
 from pitchpipe.store.database import Store
-from pitchpipe.store.errors import UsageError
+from pitchpipe.store.errors import PitchpipeError
 from pitchpipe.store.records import ClaimedTask, Message, Project, SubmitOutcome, TaskKind
 from pitchpipe.studio.answer_form import Acknowledgement, Sent, answer_form, describe_form, peek_sent
 from pitchpipe.studio.app_pages.showing import plain, shorten_hash, show_constant
@@ -88,7 +88,7 @@ def _answer(store: Store, project: Project, annotator: str, sent: Sent) -> Ackno
     """Does what the form asks for and says how it went, in words for the annotator."""
     try:
         outcome, message = _carry_out(store, project, annotator, sent)
-    except UsageError as error:
+    except PitchpipeError as error:
         outcome, message = "refused", f"{error.happened} {error.advice}"
     return Acknowledgement(sent.judgement_id, outcome, message, uuid4().hex)
 

@@ -1,0 +1,19 @@
+"""`python -m tests.benchmarks [store|training]`: prints one JSON document a benchmark."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from tests.benchmarks import store_scale
+
+
+def main() -> None:
+    """Runs the benchmarks that are named, or all."""
+    known = {"store": store_scale.measure}
+    for name in sys.argv[1:] or known:
+        sys.stdout.write(json.dumps({name: known[name]()}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
