@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateSyntaxError, UndefinedError
+from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 
 PACKAGE_FOLDER = Path(__file__).parent
@@ -83,7 +83,7 @@ class Template:
         environment = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False, autoescape=False)
         try:
             return environment.from_string(self.text).render(**values).strip()
-        except (TemplateSyntaxError, UndefinedError) as error:
+        except TemplateError as error:
             raise PromptError(
                 f"The template '{self.name}' cannot be filled: {error}.",
                 f"Given were: {', '.join(sorted(values)) or 'no values'}. Correct the template or the values.",

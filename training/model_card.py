@@ -37,7 +37,7 @@ def write_model_card(
     ]
     if plan.method == "dpo":
         lines.append(
-            f"| reference | {summary['reference']}; margin before the first update {summary['step0_margin']} |"
+            f"| reference | {summary['reference']}, first margin {summary['step0_margin']} |"
         )
     lines += [
         "",

