@@ -5,7 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKSPACE ?= ./workspace
 SERVE ?= 1
-PIP := $(BIN)/python -m pip --disable-pip-version-check
+# setuptools warns that an editable install sees folders in the working directory; here that is what is wanted.
+PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: setup setup-dev demo test lint bench clean
 

@@ -8,6 +8,7 @@ the journal, and the caller hears "done" only after both are on the disk.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -214,7 +215,9 @@ class Store:
                 self._journal.append(transaction.journalled)
             connection.commit()
         except BaseException:
-            connection.rollback()
+            # A commit that failed (a full disk, say) has already ended the transaction.
+            with contextlib.suppress(duckdb.TransactionException):
+                connection.rollback()
             raise
         return results
 

@@ -59,6 +59,13 @@ class StoreFullError(StoreError):
     """The disk that holds the workspace is full; nothing of the last write was kept."""
 
 
+DISK_FULL = (
+    "The disk that holds the workspace is full; nothing of this write was kept.",
+    "Free some space and try again. Everything acknowledged before is safe.",
+)
+"""What happened and what to do, for a StoreFullError."""
+
+
 class MigrationError(StoreError):
     """The schema cannot be brought up to date; the store is as it was before."""
 

@@ -9,7 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
+from pitchpipe.store.errors import DISK_FULL, StoreError, StoreFullError
 from pitchpipe.store.identity import hash_file, new_id
+
+_LEAST_FREE_BYTES = 1 << 20
 
 
 def write_folder(target: Path, fill: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
@@ -35,6 +40,23 @@ def write_folder(target: Path, fill: Callable[[Path], dict[str, Any]]) -> dict[s
         shutil.rmtree(aside, ignore_errors=True)
         raise
     return manifest
+
+
+def write_frame(frame: pl.DataFrame, path: Path) -> None:
+    """Writes a frame as Parquet.
+
+    Raises:
+        StoreFullError: the disk is full. StoreError: the file cannot be written for another reason.
+    """
+    try:
+        frame.write_parquet(path)
+    except (pl.exceptions.ComputeError, OSError) as error:
+        # The writer hides a full disk behind "transport error", so the disk itself is asked.
+        if "No space left" in str(error) or shutil.disk_usage(path.parent).free < _LEAST_FREE_BYTES:
+            raise StoreFullError(*DISK_FULL) from error
+        raise StoreError(
+            f"'{path}' cannot be written: {error}.", "Check that the folder exists and is yours."
+        ) from error
 
 
 def write_synced(path: Path, text: str) -> None:

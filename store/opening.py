@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-from pitchpipe.store.errors import PitchpipeError, StoreError, StoreFullError, StoreLockedError
+from pitchpipe.store.errors import DISK_FULL, PitchpipeError, StoreError, StoreFullError, StoreLockedError
 from pitchpipe.store.journal import read_journal
 from pitchpipe.store.migrate import apply_migrations
 
@@ -123,10 +123,7 @@ def explain_error(error: BaseException, path: Path | None = None) -> BaseExcepti
             pid,
         )
     if "No space left" in text or "could not allocate" in text.lower():
-        return StoreFullError(
-            "The disk that holds the workspace is full; nothing of this write was kept.",
-            "Free some space and try again. Everything acknowledged before is safe.",
-        )
+        return StoreFullError(*DISK_FULL)
     if isinstance(error, OSError):
         return StoreError(f"The workspace cannot be written: {error}.", "Check that the folder exists and is yours.")
     return StoreError(

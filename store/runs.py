@@ -79,9 +79,7 @@ def register_run(store: Store, project: str, folder: Path, actor: str = "local")
 
 def find_run(store: Store, run_id: str) -> Run:
     """The registered run of that id (or of a unique beginning of it). Raises NotFoundError."""
-    rows = store.read(
-        f"{_SELECT} WHERE r.id LIKE ? ORDER BY r.created_at", [run_id.replace("%", "") + "%"]
-    )
+    rows = store.read(f"{_SELECT} WHERE r.id LIKE ? ORDER BY r.created_at", [run_id.replace("%", "") + "%"])
     if len(rows) != 1:
         known = ", ".join(str(row[0]) for row in store.read("SELECT id FROM runs ORDER BY created_at")) or "none"
         raise NotFoundError(f"There is {'no' if not rows else 'more than one'} run '{run_id}'.", f"Runs here: {known}.")

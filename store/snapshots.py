@@ -18,7 +18,7 @@ import polars as pl
 from pitchpipe.store.database import Store, Transaction, utc_now
 from pitchpipe.store.errors import NotFoundError, SnapshotError, UsageError
 from pitchpipe.store.events import record_event
-from pitchpipe.store.folders import write_folder
+from pitchpipe.store.folders import write_folder, write_frame
 from pitchpipe.store.identity import canonical_json, content_id, hash_file, hash_value
 from pitchpipe.store.measures.consensus import STRATEGIES
 from pitchpipe.store.projects import get_project
@@ -203,9 +203,9 @@ def _fill_folder(
     rows: list[dict[str, Any]],
     dropped: list[DroppedUnit],
 ) -> dict[str, Any]:
-    pl.DataFrame(rows, schema=ROW_SCHEMA).write_parquet(folder / "rows.parquet")
+    write_frame(pl.DataFrame(rows, schema=ROW_SCHEMA), folder / "rows.parquet")
     drops = [asdict(drop) for drop in dropped]
-    pl.DataFrame(drops, schema=_DROP_SCHEMA).write_parquet(folder / "dropped.parquet")
+    write_frame(pl.DataFrame(drops, schema=_DROP_SCHEMA), folder / "dropped.parquet")
     (folder / "recipe.json").write_text(canonical_json(asdict(recipe)) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(
         write_card(snapshot.id, snapshot.project, snapshot.counts, rows, drops), encoding="utf-8"

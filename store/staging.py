@@ -15,6 +15,7 @@ from typing import Any
 
 import polars as pl
 
+from pitchpipe.store.folders import write_frame
 from pitchpipe.store.identity import canonical_json, content_id, hash_text, new_id
 from pitchpipe.store.records import ParsedRow, Project, RejectedRow, TaskKind
 from pitchpipe.store.splitting import assign_split, find_group
@@ -160,7 +161,7 @@ class Staging:
         for table, rows in self._rows.items():
             if rows:
                 frame = pl.DataFrame(rows, schema=SCHEMAS[table], orient="row")
-                frame.write_parquet(self._folder / f"{table}-{self._files:06d}.parquet", compression="lz4")
+                write_frame(frame, self._folder / f"{table}-{self._files:06d}.parquet")
                 rows.clear()
 
 

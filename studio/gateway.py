@@ -27,7 +27,9 @@ def call_verb(
     Raises:
         PitchpipeError: as the verb raises it; or the store is owned by a process that is no studio of ours.
     """
-    from pitchpipe.store.database import open_store  # the engine takes a while to load; `--help` must not wait for it
+    # The engine takes a while to load; `--help` must not wait for it.
+    from pitchpipe.store.database import open_store
+    from pitchpipe.store.opening import explain_error
 
     try:
         store = open_store(workspace, find_postgres())
@@ -41,6 +43,8 @@ def call_verb(
         if on_progress is not None and "on_progress" in inspect.signature(function).parameters:
             values["on_progress"] = on_progress
         return function(store, **values)
+    except OSError as error:
+        raise explain_error(error) from error
     finally:
         store.close()
 
@@ -101,4 +105,5 @@ def _call_studio(studio: dict[str, Any], name: str, values: dict[str, Any], lock
 def _make_absolute(key: str, value: Any) -> Any:
     """Paths are meant from where the command was typed, not from where the studio was started."""
     is_path = key in ("file", "map", "to", "plan", "checks", "folder") and value is not None
-    return str(Path(value).resolve()) if is_path else value
+    is_model_folder = key == "model" and value is not None and Path(value).is_dir()
+    return str(Path(value).resolve()) if is_path or is_model_folder else value

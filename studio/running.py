@@ -152,7 +152,8 @@ def _find_snapshot_folder(store: Store, run: Run) -> Path:
 
 def _resolve_model(store: Store, model: str) -> str:
     if not model.startswith("run_"):
-        return model
+        # A folder is meant from here; the run is another process, perhaps resumed from elsewhere.
+        return str(Path(model).resolve()) if Path(model).is_dir() else model
     try:
         return str(find_run(store, model).folder.resolve())
     except NotFoundError:

@@ -15,7 +15,14 @@ from typing import Any
 from pitchpipe.store.errors import RunError, UsageError
 from pitchpipe.training.generation import Answer, generate_answers
 from pitchpipe.training.generation_cache import GenerationCache
-from pitchpipe.training.models import ResolvedModel, load_model, load_tokenizer, resolve_model
+from pitchpipe.training.models import (
+    ResolvedModel,
+    choose_precision,
+    has_accelerator,
+    load_model,
+    load_tokenizer,
+    resolve_model,
+)
 from pitchpipe.training.tokenizing import ChatEncoder
 
 ARMS = ("base", "tuned")
@@ -29,7 +36,9 @@ class Arms:
             raise RunError(f"{run!r} is no run folder.", "Name the folder of a finished training run.")
         self.resolved: ResolvedModel = resolve_model(run)
         self.encoder = ChatEncoder(load_tokenizer(self.resolved.folder))
-        self._precision, self._attention = precision, attention
+        # On a CPU bf16 rounds by the shape of the batch, so that answers would depend on who else is in it.
+        exact = precision == "auto" and not has_accelerator()
+        self._precision, self._attention = "fp32" if exact else choose_precision(precision), attention
         self._model: Any = None
         self._is_folded = False
 

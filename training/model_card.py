@@ -36,9 +36,7 @@ def write_model_card(
         f"| loss | {summary['first_loss']:.3f} at the first step, {summary['final_loss']:.3f} at the last |",
     ]
     if plan.method == "dpo":
-        lines.append(
-            f"| reference | {summary['reference']}, first margin {summary['step0_margin']} |"
-        )
+        lines.append(f"| reference | {summary['reference']}, first margin {summary['step0_margin']} |")
     lines += [
         "",
         "Every row's fate is in `ledger.parquet`, the inputs and their hashes in `inputs.json`.",

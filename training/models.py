@@ -152,15 +152,25 @@ def has_accelerator() -> bool:
     return bool(torch.cuda.is_available())
 
 
+def choose_precision(wanted: str) -> str:
+    """`bf16` or `fp32`: what the plan wants, and for `auto` bf16 where the processor multiplies it natively."""
+    import torch
+
+    if wanted != "auto":
+        return wanted
+    native = has_accelerator() or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return "bf16" if native else "fp32"
+
+
 def load_model(resolved: ResolvedModel, precision: str, attention: str, trainable: bool = False) -> PreTrainedModel:
-    """The model with its adapter, if any, in evaluation mode; `precision` is bf16 or fp32 (auto: bf16)."""
+    """The model with its adapter, if any, in evaluation mode."""
     import torch
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     kernel = attention if attention != "auto" else ("sdpa" if has_accelerator() else "eager")
-    dtype = torch.float32 if precision == "fp32" else torch.bfloat16
+    dtype = torch.float32 if choose_precision(precision) == "fp32" else torch.bfloat16
     model: Any = AutoModelForCausalLM.from_pretrained(
         resolved.folder, dtype=dtype, attn_implementation=kernel, use_safetensors=True, trust_remote_code=False
     )

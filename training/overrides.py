@@ -72,13 +72,13 @@ def check_overrides(plan: TrainPlan) -> None:
         )
 
 
-def build_config(plan: TrainPlan, scratch: Path, on_accelerator: bool) -> Any:
+def build_config(plan: TrainPlan, scratch: Path, on_accelerator: bool, precision: str = "bf16") -> Any:
     """TRL's configuration for this plan on this machine; `scratch` takes the checkpoints."""
     check_overrides(plan)
     arguments: dict[str, Any] = {
         "output_dir": str(scratch),
         "use_cpu": not on_accelerator,
-        "bf16": plan.precision != "fp32",
+        "bf16": precision == "bf16",
         "num_train_epochs": plan.epochs,
         "max_steps": plan.max_steps or -1,
         "per_device_train_batch_size": plan.batch_size,

@@ -18,7 +18,6 @@ from typing import Any, TypeVar
 from pitchpipe.store.errors import NotFoundError, RunError, UsageError
 
 RECIPES = Path(__file__).parent / "recipes"
-METHODS = ("sft", "dpo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ def _about(help: str) -> dict[str, Any]:
 class TrainPlan:
     """Tune a model on a snapshot."""
 
-    method: str = _dial("sft", "How to tune: instruction tuning or preference tuning.", choices=METHODS)
+    method: str = _dial("sft", "How to tune: instruction tuning or preference tuning.", choices=("sft", "dpo"))
     snapshot: str = _dial("", "The snapshot folder to learn from.")
     model: str = _dial(
         "embedded",
@@ -83,7 +82,9 @@ class TrainPlan:
         choices=("drop", "truncate", "fail"),
     )
     precision: str = _dial(
-        "auto", "Arithmetic; `auto` is bf16 with the adapter in fp32.", choices=("auto", "bf16", "fp32")
+        "auto",
+        "Arithmetic; `auto` is bf16 where the processor has it.",
+        choices=("auto", "bf16", "fp32"),
     )
     attention: str = _dial(
         "auto", "Attention kernel; `auto` is eager on a CPU, sdpa on a GPU.", choices=("auto", "eager", "sdpa")
@@ -121,12 +122,16 @@ class EvaluatePlan:
         metadata=_about("Format checks: name = regular expression, searched in every answer (multi-line mode)."),
     )
     max_prompts: int = _dial(0, "Holdout prompts to answer, in id order; 0 takes all.", unit="prompts", low=0)
-    max_new_tokens: int = _dial(96, "Longest answer.", unit="tokens", low=1, high=32_768)
+    max_new_tokens: int = _dial(64, "Longest answer.", unit="tokens", low=1, high=32_768)
     max_length: int = _dial(1024, "Longest scored row; longer rows are listed, not scored.", unit="tokens", low=8)
     batch_size: int = _dial(16, "Rows scored in one pass; the result does not depend on it.", low=1, high=4096)
     generation_batch_size: int = _dial(48, "Prompts answered at once.", unit="prompts", low=1, high=4096)
     resamples: int = _dial(2000, "Bootstrap resamples behind the intervals.", low=100, high=1_000_000)
-    precision: str = _dial("auto", "Arithmetic of generation.", choices=("auto", "bf16", "fp32"))
+    precision: str = _dial(
+        "auto",
+        "Arithmetic; `auto` is fp32 on a CPU (the same text in any batch).",
+        choices=("auto", "bf16", "fp32"),
+    )
     attention: str = _dial("auto", "Attention kernel.", choices=("auto", "eager", "sdpa"))
     cache: str = _dial("", "Folder of answers already generated; empty generates every time.")
     seed: int = _dial(7, "Seed of the bootstrap.", low=0)
@@ -149,9 +154,13 @@ class GeneratePlan:
         default_factory=lambda: ["base", "tuned"], metadata=_about("Who answers: `base`, `tuned` or both.")
     )
     max_prompts: int = _dial(40, "Prompts to answer, in id order; 0 takes all.", unit="prompts", low=0)
-    max_new_tokens: int = _dial(96, "Longest answer.", unit="tokens", low=1, high=32_768)
+    max_new_tokens: int = _dial(64, "Longest answer.", unit="tokens", low=1, high=32_768)
     generation_batch_size: int = _dial(48, "Prompts answered at once.", unit="prompts", low=1, high=4096)
-    precision: str = _dial("auto", "Arithmetic.", choices=("auto", "bf16", "fp32"))
+    precision: str = _dial(
+        "auto",
+        "Arithmetic; `auto` is fp32 on a CPU (the same text in any batch).",
+        choices=("auto", "bf16", "fp32"),
+    )
     attention: str = _dial("auto", "Attention kernel.", choices=("auto", "eager", "sdpa"))
     cache: str = _dial("", "Folder of answers already generated; empty generates every time.")
     threads: int = _dial(0, "CPU threads; 0 takes all.", unit="threads", low=0, high=1024)

@@ -16,7 +16,15 @@ from pitchpipe.training.exporting import read_snapshot
 from pitchpipe.training.formats import FormatPolicy, FormatResult, build_rows
 from pitchpipe.training.ledger import Ledger, build_dpo_ledger, build_sft_ledger
 from pitchpipe.training.model_card import write_model_card
-from pitchpipe.training.models import ADAPTER, ResolvedModel, has_accelerator, load_model, load_tokenizer, resolve_model
+from pitchpipe.training.models import (
+    ADAPTER,
+    ResolvedModel,
+    choose_precision,
+    has_accelerator,
+    load_model,
+    load_tokenizer,
+    resolve_model,
+)
 from pitchpipe.training.monitor import WHOLE, Monitor, stop_if_asked
 from pitchpipe.training.overrides import build_config
 from pitchpipe.training.plans import TrainPlan
@@ -31,7 +39,7 @@ def tune(folder: Path, plan: TrainPlan) -> None:
     """Trains in `folder` as the plan says; continues from the last whole checkpoint when there is one."""
     began = time.monotonic()
     write_progress(folder, "reading the snapshot")
-    config = build_config(plan, folder / CHECKPOINTS, has_accelerator())
+    config = build_config(plan, folder / CHECKPOINTS, has_accelerator(), choose_precision(plan.precision))
     snapshot, rows = read_snapshot(Path(plan.snapshot))
     resolved = resolve_model(plan.model)
     tokenizer = load_tokenizer(resolved.folder)

@@ -96,7 +96,7 @@ function handBack(s, sent) {
   const words = [sent.value?.text, sent.reason].filter(Boolean).join("\n\n");
   const key = handedBackKey(s.data.annotator);
   const items = readStored(key) ?? [];
-  // broken
+  if (words) writeStored(key, [...items, { words, at: Date.now() }].slice(-10));
   showHandedBack(s);
 }
 

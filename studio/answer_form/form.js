@@ -58,7 +58,7 @@ function loadTask(s, taskKey) {
   clearTimeout(s.draftTimer);
   Object.assign(s, { taskKey, task: s.data.task_id ?? null, token: s.data.token ?? null, draftTimer: null, hasMore: false,
                      shownAt: performance.now(), visibleSince: document.hidden ? null : performance.now(), keptAt: null, keptWords: "" });
-  const draft = null;
+  const draft = s.task ? newestDraft(s.data.annotator, s.task, s.data.draft) : null;
   s.picks = picksOf(s, draft?.value);
   s.answer.value = textOf(s, draft?.value) ?? s.data.prefill ?? "";
   s.reason.value = draft?.reason ?? "";

@@ -12,6 +12,7 @@ import streamlit as st
 
 from pitchpipe.store import snapshots
 from pitchpipe.store.database import Store
+from pitchpipe.store.errors import PitchpipeError
 from pitchpipe.store.records import Project
 from pitchpipe.store.snapshots import Snapshot
 from pitchpipe.studio.app_pages.curves import draw_curves
@@ -46,7 +47,10 @@ def show_rounds(store: Store, project: Project | None) -> None:
             f'pitchpipe snapshot create --project "{project.name if project else "NAME"}" --name first', language=None
         )
         return
-    register_finished_runs(store)
+    try:
+        register_finished_runs(store)
+    except PitchpipeError as error:  # one damaged run folder must not hide the others
+        show_problem(error.happened, error.advice)
     found = list_training_runs(store.workspace, [snapshot.folder for snapshot in frozen])
     left, right = st.columns([1, 2], gap="medium")
     with left, st.container(key="card_start"):

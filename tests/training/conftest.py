@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 import pytest
 
+# Read when torch is loaded; waiting threads that spin starve each other on a busy machine.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 sys.path.insert(0, str(Path(__file__).parent))
 
 from snapshots import answer_row, pair_row, write_snapshot
@@ -103,6 +106,7 @@ def sft_plan(tiny_model: Path, snapshot: Path) -> TrainPlan:
         warmup=0.0,
         lora_rank=4,
         samples=1,
+        threads=1,
     )
 
 

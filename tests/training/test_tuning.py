@@ -87,7 +87,7 @@ def test_preference_tuning_goes_on_from_an_instruction_tuned_run_and_holds_to_it
 def test_a_checkpointed_run_that_is_killed_ends_with_the_weights_of_one_that_was_not(
     sft_plan: TrainPlan, carry_out: CarryOut, tmp_path: Path
 ) -> None:
-    plan = with_dials(sft_plan, max_steps=150, checkpoint_every=10, learning_rate=0.001, samples=0)
+    plan = with_dials(sft_plan, max_steps=80, checkpoint_every=10, learning_rate=0.001, samples=0)
     folder = create_run_folder(tmp_path / "runs", plan)
     start_run(folder)
     while read_state(folder).step < 12:
@@ -95,13 +95,13 @@ def test_a_checkpointed_run_that_is_killed_ends_with_the_weights_of_one_that_was
         time.sleep(0.02)
     stop_run(folder, patience_seconds=0.0)
     stopped = read_state(folder)
-    assert stopped.status is RunStatus.INTERRUPTED and 12 <= stopped.step < 150
+    assert stopped.status is RunStatus.INTERRUPTED and 12 <= stopped.step < 80
     assert run_and_wait(folder).status is RunStatus.FINISHED, log_tail(folder)
     whole = carry_out(plan)
     one, other = adapter(folder), adapter(whole)
     assert all(one[name].equal(other[name]) for name in one)
     steps = [metric["step"] for metric in read_metrics(folder)]
-    assert steps == list(range(1, 151))
+    assert steps == list(range(1, 81))
     assert [m["loss"] for m in read_metrics(folder)] == [m["loss"] for m in read_metrics(whole)]
 
 

@@ -16,9 +16,11 @@ from typing import Any
 
 import pytest
 
+from pitchpipe.store import queueing
 from pitchpipe.store.database import Store, open_store
 from pitchpipe.store.ingest import import_file
 from pitchpipe.store.projects import create_project
+from pitchpipe.store.tasking import create_tasks
 
 PROJECT = "Help desk"
 MODELS = ("hidden-model-north", "hidden-model-south")
@@ -30,6 +32,7 @@ model_a = "{north_model}"
 model_b = "{south_model}"
 """
 _RATE_MAP = 'kind = "rate"\nprompt = "{question}"\nanswer = "{north}"\nmodel = "{north_model}"\n'
+_MAPS = {"compare": _COMPARE_MAP, "rate": _RATE_MAP, "edit": _RATE_MAP.replace('"rate"', '"write"')}
 _SERVE = """import sys, pathlib
 from pitchpipe.studio.server import serve
 serve(pathlib.Path(sys.argv[1]), port=int(sys.argv[2]))
@@ -63,9 +66,11 @@ def _fill_workspace(workspace: Path, *, kind: str = "compare", count: int = 5, d
     store = open_store(workspace)
     create_project(store, PROJECT, holdout_share=0.0, overlap=2, minimum_dwell_ms=dwell_ms)
     mapping = workspace / "map.toml"
-    mapping.write_text(_COMPARE_MAP if kind == "compare" else _RATE_MAP, encoding="utf-8")
-    report = import_file(store, write_rows(workspace, count), PROJECT, mapping=mapping)
-    assert report.added["tasks"] == count
+    mapping.write_text(_MAPS[kind], encoding="utf-8")
+    import_file(store, write_rows(workspace, count), PROJECT, mapping=mapping)
+    if kind == "edit":
+        create_tasks(store, PROJECT, kind)
+    assert queueing.count_progress(store, PROJECT, "anybody").available == count
     return store
 
 

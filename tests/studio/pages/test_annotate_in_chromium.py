@@ -105,6 +105,7 @@ def test_a_draft_follows_the_annotator_to_another_browser(serve_pages: Any, open
     page = open_page(server)
     page.keyboard.press("1")
     _type_reason(page, "begun here")
+    page.wait_for_timeout(900)  # the last key's own draft leaves 800 ms after it; an earlier one says "kept" too
     page.wait_for_selector("text=Draft kept · just now")
     elsewhere = open_page(server)
     assert elsewhere.input_value("#reason") == "begun here"
@@ -233,6 +234,24 @@ def test_digits_rate_one_question_after_the_other(serve_pages: Any, open_page: A
     _wait_for_question(page, 2)
     (found,) = server.read_judgements()
     assert found["value"] == {"helpfulness": 3, "correctness": 0, "coherence": 1, "complexity": 0, "verbosity": 3}
+
+
+def test_a_corrected_answer_starts_from_the_one_shown_and_undo_works_at_the_end(
+    serve_pages: Any, open_page: Any
+) -> None:
+    server = serve_pages(kind="edit", count=1)
+    page = open_page(server)
+    _wait_for_question(page, 1)
+    assert page.input_value("#answer") == "Look next door first (1).\n\nNext step: reply resend."
+    page.keyboard.press("t")
+    page.keyboard.type(" Thank you.")
+    _submit(page)
+    page.wait_for_selector("text=Nothing waits for you here")
+    page.keyboard.press("u")
+    _wait_for_question(page, 1)
+    assert page.input_value("#answer").endswith("reply resend. Thank you.")
+    statuses = [(row["status"], row["value"].get("text", "")[-10:]) for row in server.read_judgements()]
+    assert statuses == [("submitted", "Thank you."), ("retracted", "")]
 
 
 def test_the_page_shows_no_model_name_and_runs_no_markup_of_an_answer(serve_pages: Any, open_page: Any) -> None:
