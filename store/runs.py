@@ -159,8 +159,8 @@ def _read_run_manifest(folder: Path) -> dict[str, Any]:
 
 def _read_trained_rows(folder: Path, run_id: str) -> pl.DataFrame:
     """The rows that the model has learned from, out of the run's ledger: what answers "which models saw this?"."""
-    ledger = pl.read_parquet(folder / "ledger.parquet").filter(pl.col("status") != "dropped")
-    return ledger.select(pl.lit(run_id).alias("run_id"), "row_id", "example_id")
+    ledger = pl.read_parquet(folder / "ledger.parquet").filter(pl.col("status").is_in(["kept", "truncated"]))
+    return ledger.select(pl.lit(run_id).alias("run_id"), "row_id")
 
 
 def _is_inside(folder: Path, store: Store) -> bool:

@@ -199,7 +199,8 @@ def _open_progress() -> Any:
         TimeElapsedColumn(),
     )
     # Redirecting stdout would put the JSON document through the progress console.
-    return Progress(*columns, console=Console(stderr=True), redirect_stdout=False, transient=not sys.stderr.isatty())
+    # A log file gets the lines of the stages, not the frames of a bar.
+    return Progress(*columns, console=Console(stderr=True), redirect_stdout=False, disable=not sys.stderr.isatty())
 
 
 def _print_table(title: str, rows: list[dict[str, Any]]) -> None:

@@ -13,6 +13,7 @@ from pitchpipe.store.database import Store, open_store
 from pitchpipe.store.ingest import import_file
 from pitchpipe.store.projects import create_project
 from tests.postgres import PostgresMissingError, PostgresServer, start_server
+from tests.tiny_model import build_tiny_model
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
@@ -85,4 +86,12 @@ def real_data() -> Path:
     folder = Path(os.environ.get("PITCHPIPE_TEST_DATA", PROJECT_ROOT.parent / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(reason=f"public data not found at {folder}; set PITCHPIPE_TEST_DATA to run this test")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a random two-layer model that TRL trains in seconds."""
+    folder = tmp_path_factory.mktemp("tiny-model")
+    build_tiny_model(folder)
     return folder

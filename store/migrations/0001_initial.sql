@@ -160,7 +160,6 @@ CREATE TABLE runs (
 CREATE TABLE run_rows (
     run_id VARCHAR NOT NULL,
     row_id VARCHAR NOT NULL,
-    example_id VARCHAR NOT NULL,
     PRIMARY KEY (run_id, row_id)
 );
 

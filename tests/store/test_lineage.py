@@ -37,9 +37,7 @@ def make_run(store: Store, run_id: str, kind: str, snapshot: Snapshot, parent: s
     def fill(folder: Path) -> dict[str, object]:
         if kind == "train":
             pairs = read_rows(snapshot.folder).filter(pl.col("row_kind") == "pair")
-            pairs.select("row_id", "example_id", pl.lit("kept").alias("status")).write_parquet(
-                folder / "ledger.parquet"
-            )
+            pairs.select("row_id", pl.lit("kept").alias("status")).write_parquet(folder / "ledger.parquet")
         else:
             examples = store.read("SELECT id FROM examples ORDER BY position LIMIT 3")
             texts = (

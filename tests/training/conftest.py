@@ -1,4 +1,4 @@
-"""A tiny model with a tokenizer trained on the spot, so that TRL runs for real in seconds and without a network."""
+"""Snapshots written by hand and plans for the tiny model: what training needs of the world, without a store."""
 
 from __future__ import annotations
 
@@ -12,60 +12,11 @@ import pytest
 
 # Read when torch is loaded; waiting threads that spin starve each other on a busy machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-sys.path.insert(0, str(Path(__file__).parent))
-
-from snapshots import answer_row, pair_row, write_snapshot
 
 from pitchpipe.training.plans import Plan, TrainPlan, with_dials
 from pitchpipe.training.run_folders import create_run_folder
-
-CHATML = (
-    "{% for message in messages %}"
-    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}"
-    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
-)
-CONTROLS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<spare>"]
-TEXT = "where is my parcel the lamp arrived broken please send a new one today thank you next step open the page"
-WORDS = TEXT.split()
-
-
-@pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a random Llama of two layers and a byte-level tokenizer with ChatML."""
-    import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    core = Tokenizer(models.BPE())
-    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    core.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=CONTROLS, initial_alphabet=alphabet)
-    core.train_from_iterator([" ".join(WORDS)] * 20, trainer)
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=core, eos_token="<|im_end|>", bos_token="<|im_start|>", pad_token="<|im_end|>"
-    )
-    tokenizer.add_special_tokens({"additional_special_tokens": ["<spare>"]})
-    tokenizer.chat_template = CHATML
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=512,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=tokenizer.bos_token_id,
-        initializer_range=0.2,
-        tie_word_embeddings=True,
-    )
-    folder = tmp_path_factory.mktemp("tiny-model")
-    LlamaForCausalLM(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+from tests.tiny_model import WORDS
+from tests.training.snapshots import answer_row, pair_row, write_snapshot
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from snapshots import answer_row, pair_row, write_snapshot
 
 from pitchpipe.store.errors import SnapshotError, UsageError
 from pitchpipe.training.exporting import export_snapshot, neutralise_cell, restore_cell
+from tests.training.snapshots import answer_row, pair_row, write_snapshot
 
 
 @pytest.mark.parametrize("format", ["parquet", "jsonl", "csv"])

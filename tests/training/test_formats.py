@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from snapshots import answer_row, frame, pair_row
 
 from pitchpipe.training.formats import FormatPolicy, FormatResult, build_rows
+from tests.training.snapshots import answer_row, frame, pair_row
 
 
 def rules(result: FormatResult) -> dict[str, str]:

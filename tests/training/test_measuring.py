@@ -10,12 +10,12 @@ from typing import Any
 
 import polars as pl
 import pytest
-from snapshots import answer_row, frame
 
 from pitchpipe.store.errors import RunError, SnapshotError, UsageError
 from pitchpipe.training.intervals import clustered_difference, wilson
 from pitchpipe.training.plans import EvaluatePlan, GeneratePlan, TrainPlan, with_dials
 from pitchpipe.training.run_folders import read_json, verify_run
+from tests.training.snapshots import answer_row, frame
 
 CarryOut = Callable[..., Path]
 

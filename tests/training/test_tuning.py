@@ -14,7 +14,6 @@ from typing import Any
 
 import polars as pl
 import pytest
-from snapshots import answer_row, write_snapshot
 
 from pitchpipe.store.errors import RunError, UsageError
 from pitchpipe.training.launch import log_tail, run_and_wait, start_run, stop_run
@@ -28,6 +27,7 @@ from pitchpipe.training.run_folders import (
     read_state,
     verify_run,
 )
+from tests.training.snapshots import answer_row, write_snapshot
 
 CarryOut = Callable[..., Path]
 

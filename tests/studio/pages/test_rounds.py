@@ -76,7 +76,7 @@ def make_run(store: Store, plan: Plan, losses: list[float], **files: Any) -> Pat
 
 
 def seal_run(folder: Path, plan: Plan, snapshot: Snapshot) -> None:
-    pl.DataFrame({"row_id": ["r1"], "example_id": ["e1"], "status": ["kept"]}).write_parquet(folder / "ledger.parquet")
+    pl.DataFrame({"row_id": ["r1"], "status": ["kept"]}).write_parquet(folder / "ledger.parquet")
     names = ("plan.toml", "metrics.jsonl", "summary.json", "ledger.parquet")
     hashes = {name: {"sha256": hash_file(folder / name), "bytes": 1} for name in names}
     method = getattr(plan, "method", None)
