@@ -12,7 +12,7 @@ from typing import Any
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import NotFoundError, PitchpipeError, UsageError
 from pitchpipe.store.runs import Run, find_run, register_candidates, register_run
-from pitchpipe.store.snapshots import find_snapshot, read_manifest
+from pitchpipe.store.snapshots import find_snapshot
 from pitchpipe.training.launch import start_run
 from pitchpipe.training.plans import EvaluatePlan, GeneratePlan, Plan, TrainPlan, load_plan, load_recipe, with_dials
 from pitchpipe.training.run_folders import RunStatus, create_run_folder, read_state
@@ -105,6 +105,18 @@ def start_training(
     return {**prepared, "pid": start_run(Path(prepared["folder"]))}
 
 
+def start_evaluation(store: Store, run: str, checks: str | None = None, max_prompts: int = 0) -> dict[str, Any]:
+    """Prepares an evaluation and starts it as a process of its own; returns at once."""
+    prepared = prepare_evaluation(store, run, checks, max_prompts)
+    return {**prepared, "pid": start_run(Path(prepared["folder"]))}
+
+
+def start_generation(store: Store, run: str, project: str | None = None, max_prompts: int = 40) -> dict[str, Any]:
+    """Prepares answers for blind review and starts it as a process of its own; returns at once."""
+    prepared = prepare_generation(store, run, project, max_prompts)
+    return {**prepared, "pid": start_run(Path(prepared["folder"]))}
+
+
 def register_finished_runs(store: Store) -> list[str]:
     """Registers every finished run folder of the workspace that is not registered yet; returns the new ids."""
     known = {str(row[0]) for row in store.read("SELECT id FROM runs")}
@@ -113,7 +125,8 @@ def register_finished_runs(store: Store) -> list[str]:
         if folder.name in known or read_state(folder).status is not RunStatus.FINISHED:
             continue
         plan = load_plan(folder / "plan.toml")
-        project = str(read_manifest(Path(plan.snapshot))["project"])
+        # By its id, which is the folder's name: a workspace may have been moved since the plan was written.
+        project = find_snapshot(store, Path(plan.snapshot).name).project
         run = register_run(store, project, folder)
         if run.kind == "generate":
             register_candidates(store, project, run.id)

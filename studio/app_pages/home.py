@@ -31,6 +31,7 @@ def show_home(store: Store, project: Project | None, annotator: str, pages: dict
         st.text("There is nothing here yet. Import a file, or let the demo fill a workspace.")
         st.code("pitchpipe import FILE --project NAME\npitchpipe demo", language=None)
         return
+    run_cards.take_finished_runs(store)
     counts = overview.count_loop(store, project.name)
     progress = queueing.count_progress(store, project.name, annotator)
     st.header(plain(project.name), anchor=False)

@@ -12,13 +12,18 @@ import streamlit as st
 
 from pitchpipe.store import snapshots
 from pitchpipe.store.database import Store
-from pitchpipe.store.errors import PitchpipeError
 from pitchpipe.store.records import Project
 from pitchpipe.store.snapshots import Snapshot
 from pitchpipe.studio.app_pages.curves import draw_curves
-from pitchpipe.studio.app_pages.run_cards import list_training_runs, show_evaluation, show_state, title_run
+from pitchpipe.studio.app_pages.run_cards import (
+    list_training_runs,
+    show_evaluation,
+    show_state,
+    take_finished_runs,
+    title_run,
+)
 from pitchpipe.studio.app_pages.showing import plain, show_constant, show_problem
-from pitchpipe.studio.running import register_finished_runs, start_training
+from pitchpipe.studio.running import start_evaluation, start_generation, start_training
 from pitchpipe.training.launch import log_tail, start_run, stop_run
 from pitchpipe.training.plans import (
     RECIPES,
@@ -47,10 +52,7 @@ def show_rounds(store: Store, project: Project | None) -> None:
             f'pitchpipe snapshot create --project "{project.name if project else "NAME"}" --name first', language=None
         )
         return
-    try:
-        register_finished_runs(store)
-    except PitchpipeError as error:  # one damaged run folder must not hide the others
-        show_problem(error.happened, error.advice)
+    take_finished_runs(store)
     found = list_training_runs(store.workspace, [snapshot.folder for snapshot in frozen])
     left, right = st.columns([1, 2], gap="medium")
     with left, st.container(key="card_start"):
@@ -141,6 +143,18 @@ def _show_run(store: Store, found: list[RunState]) -> None:
     if state.status is RunStatus.FINISHED:
         with st.container(key="card_evaluation"):
             show_evaluation(store.workspace, state)
+            _show_next_steps(store, state)
+
+
+def _show_next_steps(store: Store, state: RunState) -> None:
+    """What one does with a finished model: measure it on the sealed prompts, and let people judge its answers."""
+    with st.container(horizontal=True):
+        if st.button("Measure on the sealed holdout"):
+            started = start_evaluation(store, state.run_id)
+            st.toast(f"Measuring: {started['run']}. The table appears when it is done.")
+        if st.button("Queue its answers for blind review"):
+            started = start_generation(store, state.run_id)
+            st.toast(f"Answering the sealed prompts: {started['run']}. The pairs join the queue when it is done.")
 
 
 def _show_progress(folder: Path, known_status: RunStatus) -> None:

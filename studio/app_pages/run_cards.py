@@ -7,19 +7,30 @@ from typing import Any
 
 import streamlit as st
 
-from pitchpipe.studio.app_pages.showing import plain, show_constant
-from pitchpipe.studio.running import list_run_folders
+from pitchpipe.store.database import Store
+from pitchpipe.store.errors import PitchpipeError
+from pitchpipe.studio.app_pages.showing import plain, show_constant, show_problem
+from pitchpipe.studio.running import list_run_folders, register_finished_runs
 from pitchpipe.training.plans import EvaluatePlan, TrainPlan
 from pitchpipe.training.run_folders import RunState, RunStatus, read_plan, read_state
 
 
+def take_finished_runs(store: Store) -> None:
+    """Registers runs that have finished since a page last looked; one damaged folder does not hide the others."""
+    try:
+        register_finished_runs(store)
+    except PitchpipeError as error:
+        show_problem(error.happened, error.advice)
+
+
 def list_training_runs(workspace: Path, snapshot_folders: list[Path]) -> list[RunState]:
     """The training runs on one of these snapshots, newest first."""
-    wanted = {path.resolve() for path in snapshot_folders}
+    # By name, which is the id: a workspace may have been moved since the plan was written.
+    wanted = {path.name for path in snapshot_folders}
     found = []
     for folder in list_run_folders(workspace):
         plan = read_plan(folder)
-        if isinstance(plan, TrainPlan) and Path(plan.snapshot).resolve() in wanted:
+        if isinstance(plan, TrainPlan) and Path(plan.snapshot).name in wanted:
             found.append(read_state(folder))
     return found
 
@@ -29,7 +40,7 @@ def list_evaluations(workspace: Path, run_folder: Path) -> list[RunState]:
     found = []
     for folder in list_run_folders(workspace):
         plan = read_plan(folder)
-        if isinstance(plan, EvaluatePlan) and Path(plan.run).resolve() == run_folder.resolve():
+        if isinstance(plan, EvaluatePlan) and Path(plan.run).name == run_folder.name:
             found.append(read_state(folder))
     return found
 
