@@ -9,6 +9,7 @@ import streamlit as st
 from pitchpipe.store import overview, queueing, snapshots
 from pitchpipe.store.database import Store
 from pitchpipe.store.records import LoopCounts, Progress, Project
+from pitchpipe.studio.app_pages import run_cards
 from pitchpipe.studio.app_pages.loop_picture import show_loop
 from pitchpipe.studio.app_pages.showing import plain, show_constant
 from pitchpipe.training.run_folders import read_metrics
@@ -115,7 +116,7 @@ def _show_next(step: NextStep, pages: dict[str, st.Page]) -> None:
 
 def _show_latest_run(store: Store, project: Project) -> None:
     """The newest training run of the project: its curve, and how it did beside its base."""
-    from pitchpipe.studio.app_pages import curves, run_cards  # charts are slow to import; a new project has none
+    from pitchpipe.studio.app_pages import curves  # charts are slow to import; a new project has none
 
     folders = [snapshot.folder for snapshot in snapshots.list_snapshots(store, project.name)]
     found = run_cards.list_training_runs(store.workspace, folders)
