@@ -34,7 +34,7 @@ WHERE a.task_id = ? AND a.annotator = ? AND a.token = ? AND a.leased_until IS NO
 """
 
 _LATEST_OWN = """
-SELECT id, task_id, kind, status, value, reason, shown FROM judgements
+SELECT id, task_id, kind, status, value, reason, shown, annotator FROM judgements
 WHERE project_id = ? AND annotator = ? AND source = 'studio'
 QUALIFY row_number() OVER (PARTITION BY task_id ORDER BY entry DESC) = 1
 ORDER BY entry DESC
@@ -118,8 +118,14 @@ def undo_last(store: Store, project_name: str, annotator: str) -> ClaimedTask | 
 def _record(
     transaction: Transaction, task_id: str, token: str, details: dict[str, Any], value: dict[str, Any] | None
 ) -> SubmitOutcome:
-    if transaction.run("SELECT 1 FROM judgements WHERE id = ?", [details["id"]]):
+    known = transaction.run("SELECT task_id, annotator FROM judgements WHERE id = ?", [details["id"]])
+    if known == [(task_id, details["annotator"])]:
         return SubmitOutcome.REPEATED
+    if known:
+        raise UsageError(
+            f"The judgement id '{details['id']}' belongs to another task or annotator.",
+            "Make a new, random id for each judgement before its first try.",
+        )
     leases = transaction.run(_READ_LEASE, [task_id, details["annotator"], token])
     if not leases:
         return SubmitOutcome.STALE
@@ -138,22 +144,25 @@ def _record(
     _append_judgement(transaction, row)
     if value is None:
         transaction.run("DELETE FROM assignments WHERE task_id = ? AND slot = ?", [task_id, slot])
-        transaction.journal({"judgements": row})
+        transaction.journal({"judgement": row, "slot": None, "candidate": None})
         return SubmitOutcome.RECORDED
     transaction.run("UPDATE assignments SET leased_until = NULL WHERE task_id = ? AND slot = ?", [task_id, slot])
     transaction.run("DELETE FROM drafts WHERE task_id = ? AND annotator = ?", [task_id, details["annotator"]])
-    record = {"judgements": row, "assignments": _describe_slot(row, slot, token, claimed_at)}
+    candidate = None
     if "text" in stored:
-        record["candidates"] = _add_written_answer(transaction, row, stored["text"], json.loads(candidate_ids))
-    transaction.journal(record)
+        candidate = _add_written_answer(transaction, row, stored["text"], json.loads(candidate_ids))
+    transaction.journal({"judgement": row, "slot": _read_slot(transaction, row), "candidate": candidate})
     return SubmitOutcome.RECORDED
 
 
-def _describe_slot(row: dict[str, Any], slot: int, token: str, claimed_at: datetime) -> dict[str, Any]:
-    return {
-        "task_id": row["task_id"], "slot": slot, "project_id": row["project_id"], "annotator": row["annotator"],
-        "token": token, "shown": row["shown"], "claimed_at": claimed_at, "leased_until": None,
-    }  # fmt: skip
+def _read_slot(transaction: Transaction, row: dict[str, Any]) -> dict[str, Any] | None:
+    """The slot that the annotator of a judgement holds on its task now, for the journal."""
+    columns = ("task_id", "slot", "project_id", "annotator", "token", "shown", "claimed_at", "leased_until")
+    found = transaction.run(
+        f"SELECT {', '.join(columns)} FROM assignments WHERE task_id = ? AND annotator = ?",
+        [row["task_id"], row["annotator"]],
+    )
+    return dict(zip(columns, found[0], strict=True)) if found else None
 
 
 def _find_previous(transaction: Transaction, task_id: str, annotator: str) -> str | None:
@@ -191,7 +200,7 @@ def _retract_latest(transaction: Transaction, project: Project, annotator: str) 
     live = next((row for row in own if row[3] != JudgementStatus.RETRACTED), None)
     if live is None:
         return None
-    judgement_id, task_id, kind, status, value, reason, shown = live
+    judgement_id, task_id, kind, _, _, _, shown, _ = live
     example_id, candidate_ids, overlap = transaction.run(
         "SELECT example_id, candidate_ids, overlap FROM tasks WHERE id = ?", [task_id]
     )[0]
@@ -203,18 +212,31 @@ def _retract_latest(transaction: Transaction, project: Project, annotator: str) 
         "supersedes": judgement_id, "source": "studio", "created_at": now,
     }  # fmt: skip
     _append_judgement(transaction, row)
-    transaction.journal({"judgements": row})
+    is_back = _give_back(transaction, project, live, json.loads(candidate_ids), overlap, now)
+    transaction.journal({"judgement": row, "slot": _read_slot(transaction, row), "candidate": None})
+    return str(task_id) if is_back else None
+
+
+def _give_back(
+    transaction: Transaction,
+    project: Project,
+    undone: tuple[Any, ...],
+    candidate_ids: list[str],
+    overlap: int,
+    now: datetime,
+) -> bool:
+    """Leases the task of a judgement that was taken back to its annotator again; False when no slot is left."""
+    _, task_id, kind, status, value, reason, shown, annotator = undone
     if status == JudgementStatus.SKIPPED:
-        is_back = take_slot(transaction, project, task_id, annotator, json.loads(candidate_ids), overlap, now)
-        return task_id if is_back else None
+        return take_slot(transaction, project, task_id, annotator, candidate_ids, overlap, now)
     until = now + timedelta(seconds=project.lease_seconds)
     transaction.run(
         "UPDATE assignments SET leased_until = ?, claimed_at = ?, token = ? WHERE task_id = ? AND annotator = ?",
         [until, now, secrets.token_hex(8), task_id, annotator],
     )
     draft = {
-        "value": to_screen_value(TaskKind(kind), json.loads(value), json.loads(candidate_ids), json.loads(shown)),
+        "value": to_screen_value(TaskKind(kind), json.loads(value), candidate_ids, json.loads(shown)),
         "reason": reason,
     }
     transaction.run(_UPSERT_DRAFT, [task_id, annotator, canonical_json(draft), now])
-    return str(task_id)
+    return True

@@ -23,6 +23,7 @@ import duckdb
 import polars as pl
 
 from pitchpipe.store.errors import StoreError
+from pitchpipe.store.identity import continue_after
 from pitchpipe.store.journal import Journal
 from pitchpipe.store.opening import (
     FILE_CATALOG,
@@ -205,16 +206,17 @@ class Store:
 
     def _commit_together(self, connection: duckdb.DuckDBPyConnection, batch: list[_Job]) -> list[Any]:
         transaction = Transaction(connection)
+        before = None
         connection.begin()
         try:
             results = [job.run(transaction) for job in batch if job.run is not None]
             if transaction.journalled:
-                # Before the commit: if the disk refuses the journal, nothing may be acknowledged. An entry whose
-                # commit then fails is replayed only after a lost log, by id, and its caller was told to try again
-                # with the same id.
-                self._journal.append(transaction.journalled)
+                # Before the commit: if the disk refuses the journal, nothing may be acknowledged.
+                before = self._journal.append(transaction.journalled)
             connection.commit()
         except BaseException:
+            if before is not None:
+                self._journal.cut(before)
             # A commit that failed (a full disk, say) has already ended the transaction.
             with contextlib.suppress(duckdb.TransactionException):
                 connection.rollback()
@@ -248,7 +250,14 @@ def open_store(workspace: Path, postgres: str | None = None) -> Store:
     journal_path = workspace / "journal.jsonl"
     if postgres is not None:
         return Store(workspace, connect_postgres(postgres), Journal(journal_path), POSTGRES_CATALOG)
-    connection, has_lost_log = connect_file(workspace / "store.duckdb")
-    if has_lost_log:
+    connection = connect_file(workspace / "store.duckdb")
+    try:
+        # Always, not only after an open fault: a log that was cut short opens without a word.
         restore_from_journal(connection, journal_path)
+        latest = connection.execute("SELECT max(entry) FROM judgements").fetchall()[0][0]
+    except BaseException:
+        connection.close()
+        raise
+    if latest is not None:
+        continue_after(latest)
     return Store(workspace, connection, Journal(journal_path), FILE_CATALOG)

@@ -83,3 +83,13 @@ def new_id(prefix: str = "") -> str:
         number >>= 5
     text = "".join(reversed(digits))
     return f"{prefix}_{text}" if prefix else text
+
+
+def continue_after(id: str) -> None:
+    """Makes all ids from now on sort after `id`, one of ours without a prefix, even if the clock was set back since."""
+    global _last_stamp
+    number = 0
+    for digit in id:
+        number = number << 5 | _CROCKFORD.index(digit)
+    with _lock:
+        _last_stamp = max(_last_stamp, number >> 70)

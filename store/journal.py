@@ -1,8 +1,10 @@
-"""The fsynced journal of acknowledged judgements: what makes "saved" survive a lost write-ahead log.
+"""The fsynced journal of acknowledged judgements: what makes "saved" survive a lost or torn write-ahead log.
 
 DuckDB syncs its own log at each commit; this second, plain file exists because a damaged log can make a database
-unopenable, and the cure (setting the log aside) would lose what was committed since the last checkpoint. Each line is
-one judgement row as JSON with a checksum; a torn last line is ignored. Emptied only after a checkpoint that succeeded.
+unopenable (the cure, setting the log aside, loses what was committed since the last checkpoint), and because a torn one
+opens without a word and without its tail. Each line is one record as JSON with a checksum: the judgement row, the slot
+of its annotator after it (none after a skip), and the answer written with it. Whatever of it the store lacks is put
+back at each opening. Emptied only after a checkpoint that succeeded.
 """
 
 from __future__ import annotations
@@ -18,22 +20,37 @@ class Journal:
     """An append-only file of judgement rows. Used by the writer thread alone."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
         self._file = path.open("ab")
 
-    def append(self, records: list[dict[str, Any]]) -> None:
-        """Writes the records and returns when the disk has them. Raises OSError when it cannot."""
-        lines = []
+    def append(self, records: list[dict[str, Any]]) -> int:
+        """Writes the records and returns, when the disk has them, the size from before, for `cut`.
+
+        Raises:
+            OSError: the disk refuses; the file is as it was.
+        """
+        before = self._file.tell()
+        # Ends a line that a crash tore, so that it does not take the next record with it.
+        lines = [b"\n"]
         for record in records:
             body = json.dumps(record, ensure_ascii=True, default=str).encode()
             lines.append(b"%08x %s\n" % (zlib.crc32(body), body))
-        self._file.write(b"".join(lines))
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        try:
+            self._file.write(b"".join(lines))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError:
+            self.cut(before)
+            raise
+        return before
+
+    def cut(self, size: int) -> None:
+        """Takes back what was appended beyond `size`: its commit failed, so it was never acknowledged."""
+        os.ftruncate(self._file.fileno(), size)
+        self._file.seek(size)
 
     def empty(self) -> None:
         """Forgets everything; call only after a checkpoint."""
-        self._file.truncate(0)
+        self.cut(0)
         os.fsync(self._file.fileno())
 
     def close(self) -> None:

@@ -25,21 +25,19 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
 }
 
 
-def connect_file(path: Path) -> tuple[duckdb.DuckDBPyConnection, bool]:
-    """A connection to the file with its schema up to date, and whether a damaged log had to be set aside.
+def connect_file(path: Path) -> duckdb.DuckDBPyConnection:
+    """A connection to the file with its schema up to date. A log that cannot be replayed is set aside, never deleted.
 
     Raises:
         StoreLockedError: another process owns the file.
         StoreError: it cannot be opened.
     """
-    has_lost_log = False
     try:
         connection = duckdb.connect(path, config=_SETTINGS)
     except duckdb.Error as error:
         if not _is_log_damage(error, path):
             raise explain_error(error, path) from error
         _set_log_aside(path)
-        has_lost_log = True
         try:
             connection = duckdb.connect(path, config=_SETTINGS)
         except duckdb.Error as second_error:
@@ -52,7 +50,7 @@ def connect_file(path: Path) -> tuple[duckdb.DuckDBPyConnection, bool]:
     except BaseException:
         connection.close()
         raise
-    return connection, has_lost_log
+    return connection
 
 
 def connect_postgres(dsn: str) -> duckdb.DuckDBPyConnection:
@@ -91,21 +89,28 @@ def _load_postgres_extension(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def restore_from_journal(connection: duckdb.DuckDBPyConnection, journal_path: Path) -> int:
-    """Puts acknowledged judgements that a lost log took with it back into the store; returns how many."""
-    restored = 0
-    for record in read_journal(journal_path):
-        for table, row in record.items():
-            if table == "assignments":
-                # The slot as it was leased may be in the file; what the journal says came after it.
-                given = [row["task_id"], row["annotator"]]
-                connection.execute("DELETE FROM assignments WHERE task_id = ? AND annotator = ?", given).fetchall()
-            names = ", ".join(row)
-            marks = ", ".join("?" for _ in row)
-            sql = f"INSERT INTO {table} ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING"
-            count = int(connection.execute(sql, list(row.values())).fetchall()[0][0])
-            restored += count if table == "judgements" else 0
+    """Puts back acknowledged judgements that the store lacks, in their order; returns how many.
+
+    A judgement that is there is passed over with its slot, since later work may have moved that on.
+    """
+    records = read_journal(journal_path)
+    known = {row[0] for row in connection.execute("SELECT id FROM judgements").fetchall()} if records else set()
+    missing = [record for record in records if record["judgement"]["id"] not in known]
+    if not missing:
+        return 0
+    connection.begin()
+    for record in missing:
+        judgement, slot, candidate = record["judgement"], record["slot"], record["candidate"]
+        own = [judgement["task_id"], judgement["annotator"]]
+        connection.execute("DELETE FROM assignments WHERE task_id = ? AND annotator = ?", own).fetchall()
+        for table, row in (("judgements", judgement), ("assignments", slot), ("candidates", candidate)):
+            if row is not None:
+                marks = ", ".join("?" * len(row))
+                sql = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks}) ON CONFLICT DO NOTHING"
+                connection.execute(sql, list(row.values())).fetchall()
+    connection.commit()
     connection.execute("CHECKPOINT").fetchall()
-    return restored
+    return len(missing)
 
 
 def explain_error(error: BaseException, path: Path | None = None) -> BaseException:

@@ -57,6 +57,17 @@ def test_a_second_judgement_under_a_used_lease_is_stale(compare_store: Store, ta
     assert count_judgements(compare_store) == 1
 
 
+def test_an_id_that_stands_for_another_judgement_is_refused_not_swallowed(
+    compare_store: Store, task: ClaimedTask
+) -> None:
+    send(compare_store, task, "j1")
+    second = claim_next_task(compare_store, "p", "ana")
+    assert second is not None
+    with pytest.raises(UsageError, match="belongs to another"):
+        send(compare_store, second, "j1")
+    assert count_judgements(compare_store) == 1
+
+
 def test_a_wrong_token_records_nothing(compare_store: Store, task: ClaimedTask) -> None:
     assert send(compare_store, task, token="0" * 16) is SubmitOutcome.STALE
     assert count_judgements(compare_store) == 0

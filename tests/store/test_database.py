@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from pitchpipe.store.annotating import submit_judgement
 from pitchpipe.store.database import Store, Transaction, open_store
 from pitchpipe.store.errors import MigrationError, StoreError, StoreFullError, StoreLockedError
+from pitchpipe.store.identity import continue_after, new_id
+from pitchpipe.store.ingest import import_file
+from pitchpipe.store.journal import Journal, read_journal
 from pitchpipe.store.migrate import Migration, apply_migrations, load_migrations
 from pitchpipe.store.opening import explain_error
+from pitchpipe.store.projects import create_project
 from pitchpipe.store.queueing import claim_next_task
 
 _INSERT = "INSERT INTO annotators VALUES (?, 'annotator', TIMESTAMP '2026-01-01')"
@@ -100,44 +106,134 @@ def test_an_exception_in_a_write_reaches_its_caller_and_the_writer_lives_on(stor
     assert store.read("SELECT name FROM annotators") == [("kept",)]
 
 
-def test_an_acknowledged_judgement_survives_kill_9(tmp_path: Path) -> None:
-    program = (
-        "import sys, os, signal; from pathlib import Path\n"
-        "from pitchpipe.store.database import open_store\n"
-        "store = open_store(Path(sys.argv[1]))\n"
-        f"for n in range(20):\n    store.write(lambda t: t.run({_INSERT!r}, [f'rater{{n}}']))\n"
-        "    print(n, flush=True)\n"
-        "os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=False)
+JUDGE = """
+import os, signal, sys
+from pathlib import Path
+from pitchpipe.store.annotating import submit_judgement, undo_last
+from pitchpipe.store.database import open_store
+from pitchpipe.store.projects import create_project
+from pitchpipe.store.queueing import claim_next_task
+store = open_store(Path(sys.argv[1]))
+for number in range(6):
+    task = claim_next_task(store, "p", "ana")
+    submit_judgement(store, judgement_id=f"j{number}", task_id=task.task_id, annotator="ana", token=task.token,
+                     value={"verdict": "tie", "strength": 0}, reason=f"reason {number}")
+    print(task.task_id, flush=True)
+undo_last(store, "p", "ana")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def killed(compare_store: Store) -> Path:
+    """A workspace whose owner was killed right after six acknowledged judgements and one undo."""
+    compare_store.close()
+    done = subprocess.run([sys.executable, "-c", JUDGE, str(compare_store.workspace)], capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL
-    assert done.stdout.split()[-1] == "19"
-    store = open_store(tmp_path)
-    assert store.read("SELECT count(*) FROM annotators") == [(20,)]
+    assert len(done.stdout.split()) == 6
+    return compare_store.workspace
+
+
+def check_nothing_is_lost(workspace: Path) -> None:
+    store = open_store(workspace)
+    kept = store.read("SELECT id, reason FROM judgements WHERE status = 'submitted' ORDER BY entry")
+    assert kept == [(f"j{number}", f"reason {number}") for number in range(6)]
+    assert store.read("SELECT supersedes FROM judgements WHERE status = 'retracted'") == [("j5",)]
+    leases = store.read("SELECT count(*), count(leased_until) FROM assignments WHERE annotator = 'ana'")
+    assert leases == [(6, 1)]  # six slots, one of them leased again by the undo
+    again = claim_next_task(store, "p", "ana")
+    assert again is not None
+    assert store.read("SELECT task_id FROM judgements WHERE id = 'j5'") == [(again.task_id,)]
     store.close()
 
 
-def test_a_damaged_log_is_set_aside_and_judgements_come_back_from_the_journal(compare_store: Store) -> None:
-    task = claim_next_task(compare_store, "p", "ana")
-    assert task is not None
-    compare_store.checkpoint()
-    submit_judgement(
-        compare_store, judgement_id="j1", task_id=task.task_id, annotator="ana", token=task.token,
-        value={"verdict": "tie", "strength": 0}, reason="same",
-    )  # fmt: skip
-    workspace = compare_store.workspace
-    copy = workspace.parent / "after_crash"
-    copy.mkdir()
-    for path in workspace.glob("*.*"):
-        (copy / path.name).write_bytes(path.read_bytes())
-    log = copy / "store.duckdb.wal"
+def test_acknowledged_judgements_survive_kill_9(killed: Path) -> None:
+    check_nothing_is_lost(killed)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97])
+def test_a_log_that_was_cut_short_loses_no_acknowledged_judgement(killed: Path, share: float) -> None:
+    log = killed / "store.duckdb.wal"
+    data = log.read_bytes()
+    log.write_bytes(data[: int(len(data) * share)])
+    check_nothing_is_lost(killed)
+
+
+def test_a_damaged_log_is_set_aside_and_judgements_come_back_from_the_journal(killed: Path) -> None:
+    log = killed / "store.duckdb.wal"
     damaged = bytearray(log.read_bytes())
     damaged[len(damaged) // 2] ^= 0xFF
     log.write_bytes(bytes(damaged))
-    store = open_store(copy)
-    assert store.read("SELECT id, reason FROM judgements") == [("j1", "same")]
-    assert store.read("SELECT leased_until FROM assignments WHERE annotator = 'ana'") == [(None,)]
-    assert list(copy.glob("store.duckdb.wal.damaged.*"))
+    check_nothing_is_lost(killed)
+    assert list(killed.glob("store.duckdb.wal.damaged.*"))
+
+
+def test_a_torn_journal_line_costs_only_itself(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    journal = Journal(path)
+    journal.append([{"judgement": 1}, {"judgement": 2}])
+    journal.close()
+    path.write_bytes(path.read_bytes()[:-7])
+    journal = Journal(path)
+    before = journal.append([{"judgement": 3}])
+    journal.cut(before)  # its commit failed
+    journal.append([{"judgement": 4}])
+    journal.close()
+    assert read_journal(path) == [{"judgement": 1}, {"judgement": 4}]
+
+
+def test_a_clock_that_was_set_back_does_not_reorder_judgements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    early = new_id()
+    monkeypatch.setattr("pitchpipe.store.identity._last_stamp", 0)
+    monkeypatch.setattr("pitchpipe.store.identity.time.time", lambda: 1_000_000.0)
+    assert new_id() < early
+    continue_after(early)
+    assert new_id() > early
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 6 MB; where it cannot be mounted the test is skipped."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(folder)], check=False)
+    if mounted.returncode != 0:
+        pytest.skip(reason="mounting a small file system needs root")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_refuses_whole_writes_and_the_store_works_again_when_there_is_room(small_disk: Path) -> None:
+    store = open_store(small_disk / "w")
+    draft = "INSERT INTO drafts VALUES (?, 'ana', ?, TIMESTAMP '2026-01-01')"
+    store.write(lambda t: t.run(draft, ["before", "x"]))
+    filler = small_disk / "filler"
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"0" * 4096)
+    for _ in range(3):
+        with pytest.raises(StoreFullError, match="disk"):
+            store.write(lambda t: t.run(draft, ["during", "y" * 200_000]))
+    filler.unlink()
+    store.write(lambda t: t.run(draft, ["after", "z"]))
+    store.close()
+    store = open_store(small_disk / "w")
+    assert store.read("SELECT task_id FROM drafts ORDER BY task_id") == [("after",), ("before",)]
+    store.close()
+
+
+def test_an_import_into_a_full_disk_is_told_and_leaves_nothing(small_disk: Path, tmp_path: Path) -> None:
+    store = open_store(small_disk / "w")
+    create_project(store, "p")
+    rows = tmp_path / "rows.jsonl"
+    line = json.dumps({"instruction": "Do %d", "input": "", "output": os.urandom(2000).hex()})
+    rows.write_text("\n".join(line.replace("%d", str(number)) + "" for number in range(4000)) + "\n")
+    with (small_disk / "filler").open("wb") as file:
+        file.write(b"0" * 3_000_000)
+    with pytest.raises(StoreFullError):
+        import_file(store, rows, "p", format="alpaca")
+    assert store.read("SELECT count(*) FROM examples") == [(0,)]
+    assert list((small_disk / "w" / "tmp").iterdir()) == []
     store.close()
 
 
