@@ -131,7 +131,8 @@ def _record(
         return SubmitOutcome.STALE
     kind, example_id, candidate_ids, project_id, slot, shown, claimed_at, dwell = leases[0]
     now = utc_now()
-    if value is not None and now - claimed_at < timedelta(milliseconds=dwell):
+    # A negative time means that the clock was set back; nobody is to wait for it to catch up.
+    if value is not None and timedelta(0) <= now - claimed_at < timedelta(milliseconds=dwell):
         return SubmitOutcome.TOO_FAST
     stored = {}
     if value is not None:

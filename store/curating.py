@@ -38,4 +38,5 @@ def decide(store: Store, target_id: str, verdict: str, reason: str, actor: str, 
         record_event(transaction, actor, verdict, target_id, {"rule": rule, "reason": reason})
 
     store.write(insert_decision)
+    store.checkpoint()  # the journal brings back judgements only, not what they are about
     return decision_id

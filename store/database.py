@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import shutil
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -22,7 +23,7 @@ from typing import Any, TypeVar
 import duckdb
 import polars as pl
 
-from pitchpipe.store.errors import StoreError
+from pitchpipe.store.errors import StoreError, UsageError
 from pitchpipe.store.identity import continue_after
 from pitchpipe.store.journal import Journal
 from pitchpipe.store.opening import (
@@ -31,6 +32,7 @@ from pitchpipe.store.opening import (
     connect_file,
     connect_postgres,
     explain_error,
+    has_room_to_checkpoint,
     is_conflict,
     restore_from_journal,
 )
@@ -39,6 +41,8 @@ T = TypeVar("T")
 Parameters = Sequence[Any] | Mapping[str, Any]
 """Values for the marks of a statement: `?` by place, `$name` by name."""
 _LARGEST_BATCH = 64
+SPOOL = ".import"
+"""How the folders begin in which imports spool their rows."""
 
 
 def utc_now() -> datetime:
@@ -107,6 +111,8 @@ class Store:
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         self._local = threading.local()
         self._is_closed = False
+        self.import_lock = threading.Lock()
+        """Held by the import that runs; imports of one process wait for each other."""
         self._writer = threading.Thread(target=self._write_jobs, name="pitchpipe-writer", daemon=True)
         self._writer.start()
 
@@ -136,10 +142,21 @@ class Store:
         except duckdb.Error as error:
             raise explain_error(error) from error
 
+    def read_at_once(self, reads: Callable[[], T]) -> T:
+        """What `reads` returns, with all its calls of `read` and `read_frame` seeing the store at one moment."""
+        cursor = self._cursor()
+        cursor.begin()
+        try:
+            return reads()
+        finally:
+            cursor.rollback()
+
     def checkpoint(self) -> None:
         """Moves everything from the write-ahead log into the file, then empties the journal.
 
-        With PostgreSQL there is nothing to do: it keeps its own log.
+        Left for the next time when a reader or too little room on the disk stands in the way: a checkpoint that fails
+        half way makes the engine refuse all further work, and log and journal hold everything meanwhile. With
+        PostgreSQL there is nothing to do: it keeps its own log.
         """
         if self._catalog == FILE_CATALOG and not self._is_closed:
             future: Future[None] = Future()
@@ -150,12 +167,14 @@ class Store:
         """Finishes waiting writes, checkpoints and releases the file. Safe to call twice."""
         if self._is_closed:
             return
-        self.checkpoint()
-        self._is_closed = True
-        self._jobs.put(_Job(_Order.STOP, None, Future()))
-        self._writer.join()
-        self._journal.close()
-        self._connection.close()
+        try:
+            self.checkpoint()
+        finally:
+            self._is_closed = True
+            self._jobs.put(_Job(_Order.STOP, None, Future()))
+            self._writer.join()
+            self._journal.close()
+            self._connection.close()
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         cursor: duckdb.DuckDBPyConnection | None = getattr(self._local, "cursor", None)
@@ -225,8 +244,11 @@ class Store:
 
     def _checkpoint_now(self, connection: duckdb.DuckDBPyConnection, future: Future[Any]) -> None:
         try:
-            connection.execute("CHECKPOINT").fetchall()
-            self._journal.empty()
+            if has_room_to_checkpoint(self.workspace):
+                connection.execute("CHECKPOINT").fetchall()
+                self._journal.empty()
+        except duckdb.TransactionException:
+            future.set_result(None)  # another transaction is open; the next checkpoint takes this one's work along
         except (duckdb.Error, OSError) as error:
             future.set_exception(explain_error(error))
         else:
@@ -246,11 +268,16 @@ def open_store(workspace: Path, postgres: str | None = None) -> Store:
         StoreError: the file cannot be opened even after its damaged log was set aside.
         MigrationError: the schema cannot be brought up to date.
     """
+    if "?" in str(workspace):
+        raise UsageError(f"The workspace '{workspace}' has a question mark in its path.", "Use a path without one.")
     workspace.mkdir(parents=True, exist_ok=True)
     journal_path = workspace / "journal.jsonl"
     if postgres is not None:
         return Store(workspace, connect_postgres(postgres), Journal(journal_path), POSTGRES_CATALOG)
     connection = connect_file(workspace / "store.duckdb")
+    # What a killed import left behind; nobody imports now, since this process has just become the owner.
+    for leftover in workspace.glob(f"{SPOOL}_*"):
+        shutil.rmtree(leftover, ignore_errors=True)
     try:
         # Always, not only after an open fault: a log that was cut short opens without a word.
         restore_from_journal(connection, journal_path)

@@ -5,19 +5,20 @@ Rows that cannot be used are reported one by one and stop nothing; an import tha
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pitchpipe.store.database import Store, Transaction, utc_now
+from pitchpipe.store.database import SPOOL, Store, Transaction, utc_now
 from pitchpipe.store.events import record_event
 from pitchpipe.store.identity import canonical_json, content_id, hash_file, hash_value, new_id
 from pitchpipe.store.importing import read_examples
 from pitchpipe.store.projects import get_project
 from pitchpipe.store.records import ParsedRow, Project, RejectedRow
-from pitchpipe.store.staging import SCHEMAS, Staging, count_named_messages
+from pitchpipe.store.staging import SCHEMAS, Staging, hash_conversations
 
 LISTED_REJECTS = 1000
 """How many rejected rows a report lists; all of them are counted."""
@@ -32,14 +33,14 @@ _KEYS = {
 
 _INSERT_STAGED = """
 INSERT INTO {table} ({columns})
-SELECT {columns} FROM read_parquet('{files}')
+SELECT {columns} FROM {files}
 QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {order}) = 1
 ON CONFLICT DO NOTHING
 """
 
 _PROMOTE_DEMONSTRATIONS = """
 UPDATE candidates SET origin = 'demonstration'
-WHERE origin = 'import' AND id IN (SELECT id FROM read_parquet('{files}') WHERE origin = 'demonstration')
+WHERE origin = 'import' AND id IN (SELECT id FROM {files} WHERE origin = 'demonstration')
 """
 
 # A judgement that came with a file takes a slot of its task, after the ones already taken.
@@ -49,7 +50,7 @@ SELECT j.task_id,
        coalesce(taken.slots, 0) + row_number() OVER (PARTITION BY j.task_id ORDER BY j.first_entry),
        j.project_id, j.annotator, 'import', '[]', j.claimed_at, NULL
 FROM (SELECT task_id, project_id, annotator, min(entry) AS first_entry, min(created_at) AS claimed_at
-      FROM read_parquet('{files}') GROUP BY task_id, project_id, annotator) AS j
+      FROM {files} GROUP BY task_id, project_id, annotator) AS j
 LEFT JOIN (SELECT task_id, max(slot) AS slots FROM assignments GROUP BY task_id) AS taken ON taken.task_id = j.task_id
 WHERE NOT EXISTS (SELECT 1 FROM assignments a WHERE a.task_id = j.task_id AND a.annotator = j.annotator)
 ON CONFLICT DO NOTHING
@@ -63,7 +64,7 @@ WHERE taken.task_id = tasks.id AND tasks.overlap < taken.slots
 
 _FIND_SPLIT_CONFLICTS = """
 SELECT count(DISTINCT staged.group_id)
-FROM read_parquet('{files}') AS staged
+FROM {files} AS staged
 JOIN group_splits AS kept ON kept.project_id = staged.project_id AND kept.group_id = staged.group_id
 WHERE staged.reason = 'declared by the file' AND staged.split <> kept.split
 """
@@ -116,15 +117,17 @@ def import_file(
     how = hash_file(mapping) if mapping else (format or "guessed")
     import_id = content_id("imp", [target.id, hash_file(file), how])
     report = ImportReport(file.name, target.name, import_id)
-    folder = store.workspace / "tmp" / new_id("import")
-    folder.mkdir(parents=True)
+    folder = store.workspace / new_id(SPOOL)
+    folder.mkdir()
     try:
-        staging = _stage_rows(store, target, import_id, folder, _prepend(first, rows), report, on_progress)
-        report.trees = len(staging.trees)
-        store.write(lambda t: _insert_staged(t, target, folder, report, how, hash_file(file), actor))
-        store.checkpoint()
+        # One at a time: whether an id names another conversation depends on what is there when it is written.
+        with store.import_lock:
+            staging = _stage_rows(store, target, import_id, folder, _prepend(first, rows), report, on_progress)
+            report.trees = len(staging.trees)
+            store.write(lambda t: _insert_staged(t, target, folder, report, how, hash_file(file), actor))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    store.checkpoint()
     return report
 
 
@@ -150,7 +153,13 @@ def _stage_rows(
         "SELECT external_id, messages FROM examples WHERE project_id = ? AND external_id IS NOT NULL", [project.id]
     )
     staging = Staging(project, import_id, folder, utc_now(), int(last))
-    staging.named = count_named_messages({str(name): str(messages) for name, messages in named})
+    staging.named = hash_conversations({str(name): str(messages) for name, messages in named})
+    staging.tree_groups = dict(
+        store.read(
+            "SELECT tree, min(group_id) FROM examples WHERE project_id = ? AND tree IS NOT NULL GROUP BY tree",
+            [project.id],
+        )
+    )
     for row in rows:
         report.rows += 1
         refused = row if isinstance(row, RejectedRow) else staging.add(row)
@@ -209,11 +218,14 @@ def _insert_staged(
 
 def _count_holdout(transaction: Transaction, folder: Path) -> int:
     sql = (
-        f"SELECT count(DISTINCT e.id) FROM read_parquet('{_files(folder, 'examples')}') AS e "
+        f"SELECT count(DISTINCT e.id) FROM {_files(folder, 'examples')} AS e "
         "JOIN group_splits AS g ON g.project_id = e.project_id AND g.group_id = e.group_id WHERE g.split = 'holdout'"
     )
     return int(transaction.run(sql)[0][0])
 
 
 def _files(folder: Path, table: str) -> str:
-    return str(folder / f"{table}-*.parquet").replace("'", "''")
+    """The call that reads a table's spool files; nothing in the folder's own name is a wildcard or a column."""
+    literal = re.sub(r"[\[*?]", r"[\g<0>]", str(folder))
+    pattern = f"{literal}/{table}-*.parquet".replace("'", "''")
+    return f"read_parquet('{pattern}', hive_partitioning = false)"

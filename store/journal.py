@@ -20,7 +20,8 @@ class Journal:
     """An append-only file of judgement rows. Used by the writer thread alone."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("ab")
+        # Unbuffered: bytes that a full disk refused must not wait somewhere to be written later.
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def append(self, records: list[dict[str, Any]]) -> int:
         """Writes the records and returns, when the disk has them, the size from before, for `cut`.
@@ -28,16 +29,17 @@ class Journal:
         Raises:
             OSError: the disk refuses; the file is as it was.
         """
-        before = self._file.tell()
-        # Ends a line that a crash tore, so that it does not take the next record with it.
+        before = os.fstat(self._file).st_size
+        # Begins with a line end, so that a line that a crash tore does not take the next record with it.
         lines = [b"\n"]
         for record in records:
             body = json.dumps(record, ensure_ascii=True, default=str).encode()
             lines.append(b"%08x %s\n" % (zlib.crc32(body), body))
+        rest = memoryview(b"".join(lines))
         try:
-            self._file.write(b"".join(lines))
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
+            os.fsync(self._file)
         except OSError:
             self.cut(before)
             raise
@@ -45,17 +47,16 @@ class Journal:
 
     def cut(self, size: int) -> None:
         """Takes back what was appended beyond `size`: its commit failed, so it was never acknowledged."""
-        os.ftruncate(self._file.fileno(), size)
-        self._file.seek(size)
+        os.ftruncate(self._file, size)
 
     def empty(self) -> None:
         """Forgets everything; call only after a checkpoint."""
         self.cut(0)
-        os.fsync(self._file.fileno())
+        os.fsync(self._file)
 
     def close(self) -> None:
         """Closes the file."""
-        self._file.close()
+        os.close(self._file)
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:

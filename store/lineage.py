@@ -19,6 +19,7 @@ _IN_CANDIDATES = "list_has_any(from_json(candidate_ids, '[\"VARCHAR\"]'), $ids)"
 _DOWN = {
     ("annotator", "judgement"): "SELECT id FROM judgements WHERE annotator IN (SELECT unnest($ids))",
     ("import", "example"): "SELECT id FROM examples WHERE import_id IN (SELECT unnest($ids))",
+    ("import", "judgement"): "SELECT id FROM judgements WHERE source IN (SELECT unnest($ids))",
     ("example", "candidate"): "SELECT id FROM candidates WHERE example_id IN (SELECT unnest($ids))",
     ("example", "task"): "SELECT id FROM tasks WHERE example_id IN (SELECT unnest($ids))",
     ("candidate", "task"): f"SELECT id FROM tasks WHERE {_IN_CANDIDATES}",
@@ -34,6 +35,9 @@ _DOWN = {
 
 _UP = {
     ("judgement", "annotator"): "SELECT DISTINCT annotator FROM judgements WHERE id IN (SELECT unnest($ids))",
+    ("judgement", "import"): (
+        "SELECT DISTINCT source FROM judgements WHERE source <> 'studio' AND id IN (SELECT unnest($ids))"
+    ),
     ("judgement", "task"): "SELECT DISTINCT task_id FROM judgements WHERE id IN (SELECT unnest($ids))",
     ("task", "example"): "SELECT DISTINCT example_id FROM tasks WHERE id IN (SELECT unnest($ids))",
     ("task", "candidate"): (

@@ -7,6 +7,7 @@ delete it), and how to tell the engine's errors in words.
 from __future__ import annotations
 
 import re
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from pitchpipe.store.journal import read_journal
 from pitchpipe.store.migrate import apply_migrations
 
 FILE_CATALOG = "file"
+_SPARE_BYTES = 1 << 20
 POSTGRES_CATALOG = "pitchpipe_home"
 
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
@@ -103,6 +105,9 @@ def restore_from_journal(connection: duckdb.DuckDBPyConnection, journal_path: Pa
         judgement, slot, candidate = record["judgement"], record["slot"], record["candidate"]
         own = [judgement["task_id"], judgement["annotator"]]
         connection.execute("DELETE FROM assignments WHERE task_id = ? AND annotator = ?", own).fetchall()
+        if slot is not None:  # whoever holds it in the file held it before
+            place = [slot["task_id"], slot["slot"]]
+            connection.execute("DELETE FROM assignments WHERE task_id = ? AND slot = ?", place).fetchall()
         for table, row in (("judgements", judgement), ("assignments", slot), ("candidates", candidate)):
             if row is not None:
                 marks = ", ".join("?" * len(row))
@@ -111,6 +116,13 @@ def restore_from_journal(connection: duckdb.DuckDBPyConnection, journal_path: Pa
     connection.commit()
     connection.execute("CHECKPOINT").fetchall()
     return len(missing)
+
+
+def has_room_to_checkpoint(workspace: Path) -> bool:
+    """Whether the disk takes what the write-ahead log holds once more, with some to spare."""
+    log = workspace / "store.duckdb.wal"
+    size = log.stat().st_size if log.exists() else 0
+    return shutil.disk_usage(workspace).free > size + _SPARE_BYTES
 
 
 def explain_error(error: BaseException, path: Path | None = None) -> BaseException:
@@ -127,10 +139,19 @@ def explain_error(error: BaseException, path: Path | None = None) -> BaseExcepti
             "Use the studio that runs there, or stop it first. Commands talk to a running studio by themselves.",
             pid,
         )
+    if "has been invalidated" in text:
+        return StoreError(
+            "The engine closed the store after a fault, such as a full disk.",
+            "Make room if the disk is full, then start the studio again. Everything acknowledged is safe.",
+        )
     if "No space left" in text or "could not allocate" in text.lower():
         return StoreFullError(*DISK_FULL)
     if isinstance(error, OSError):
-        return StoreError(f"The workspace cannot be written: {error}.", "Check that the folder exists and is yours.")
+        place = f"'{error.filename}'" if error.filename else "A file"
+        return StoreError(
+            f"{place} cannot be read or written: {error.strerror or error}.",
+            "Check that its folder exists and is yours.",
+        )
     return StoreError(
         f"The store refused: {text.splitlines()[0]}",
         "Nothing of this write was kept. If it happens again, run `pitchpipe doctor` and report what it prints.",
@@ -145,7 +166,8 @@ def is_conflict(error: BaseException) -> bool:
 
 def _is_log_damage(error: duckdb.Error, path: Path) -> bool:
     wal = path.with_name(path.name + ".wal")
-    return "Could not set lock" not in str(error) and path.exists() and wal.exists() and "WAL" in str(error).upper()
+    told = str(error).replace(str(path), "").upper()
+    return "COULD NOT SET LOCK" not in told and path.exists() and wal.exists() and "WAL" in told
 
 
 def _set_log_aside(path: Path) -> Path:

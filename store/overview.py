@@ -6,14 +6,15 @@ from datetime import datetime, time
 
 from pitchpipe.store.database import Store, utc_now
 from pitchpipe.store.projects import get_project
+from pitchpipe.store.queueing import SERVED_KINDS
 from pitchpipe.store.records import LoopCounts
 
-_COUNT_LOOP = """
+_COUNT_LOOP = f"""
 WITH slots AS (
     SELECT task_id, count(*) AS taken FROM assignments WHERE project_id = $project AND leased_until IS NULL GROUP BY 1
 ), open_tasks AS (
     SELECT t.batch FROM tasks AS t LEFT JOIN slots AS s ON s.task_id = t.id
-    WHERE t.project_id = $project AND coalesce(s.taken, 0) < t.overlap
+    WHERE t.project_id = $project AND coalesce(s.taken, 0) < t.overlap AND t.kind IN {SERVED_KINDS}
 )
 SELECT (SELECT count(*) FROM examples WHERE project_id = $project),
        (SELECT count(*) FROM examples AS e JOIN group_splits AS g

@@ -57,6 +57,7 @@ def create_project(
             record_event(transaction, actor, "create_project", name, {"overlap": overlap})
 
     store.write(insert_project)
+    store.checkpoint()  # the journal brings back judgements only, not what they are about
     return get_project(store, name)
 
 

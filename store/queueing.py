@@ -13,9 +13,16 @@ import secrets
 from datetime import datetime, timedelta
 
 from pitchpipe.store.database import Store, Transaction, utc_now
+from pitchpipe.store.errors import StoreError
 from pitchpipe.store.identity import canonical_json
 from pitchpipe.store.projects import get_project
 from pitchpipe.store.records import ClaimedTask, Message, Progress, Project, ShownAnswer, TaskKind
+
+SERVED_KINDS = ("rate", "compare", "edit", "write")
+"""Kinds of task that the annotate page can show; others wait for a page that can."""
+
+_LOST_RACE = "lost"
+_MOST_LOST_RACES = 50
 
 _shuffler = random.SystemRandom()
 
@@ -33,7 +40,7 @@ WHERE project_id = $project AND (leased_until IS NULL OR leased_until > $now) GR
 _OPEN_TASKS = f"""
 FROM tasks AS t LEFT JOIN ({_TAKEN}) AS taken ON taken.task_id = t.id
 WHERE t.project_id = $project AND coalesce(taken.slots, 0) < t.overlap
-  AND t.kind IN ('rate', 'compare', 'edit', 'write')
+  AND t.kind IN {SERVED_KINDS}
   AND t.id NOT IN (SELECT task_id FROM assignments WHERE project_id = $project AND annotator = $annotator)
   AND t.id NOT IN ({_SKIPPED})
 """
@@ -75,8 +82,11 @@ def claim_next_task(store: Store, project_name: str, annotator: str, now: dateti
     """
     project = get_project(store, project_name)
     moment = now or utc_now()
-    lease = store.write(lambda t: claim_in(t, project, annotator, moment))
-    return None if lease is None else read_claimed_task(store, lease, annotator)
+    for _ in range(_MOST_LOST_RACES):
+        claim = store.write(lambda t: _claim_in(t, project, annotator, moment))
+        if claim is not _LOST_RACE:
+            return None if claim is None else read_claimed_task(store, claim, annotator)
+    raise StoreError("Too many others claim tasks at this moment.", "Try again in a second; nothing was lost.")
 
 
 def count_progress(store: Store, project_name: str, annotator: str) -> Progress:
@@ -87,8 +97,8 @@ def count_progress(store: Store, project_name: str, annotator: str) -> Progress:
     return Progress(done, available, skipped)
 
 
-def claim_in(transaction: Transaction, project: Project, annotator: str, now: datetime) -> str | None:
-    """Within a transaction: the id of the task that the annotator now holds a lease on, or None."""
+def _claim_in(transaction: Transaction, project: Project, annotator: str, now: datetime) -> str | None:
+    """The id of the task that the annotator now holds a lease on, None when none is left, or `_LOST_RACE`."""
     until = now + timedelta(seconds=project.lease_seconds)
     held = transaction.run(_HELD_LEASE, [project.id, annotator])
     if held:
@@ -102,8 +112,8 @@ def claim_in(transaction: Transaction, project: Project, annotator: str, now: da
     if not found:
         return None
     task_id, candidate_ids, overlap = found[0]
-    take_slot(transaction, project, task_id, annotator, json.loads(candidate_ids), overlap, now)
-    return str(task_id)
+    is_taken = take_slot(transaction, project, task_id, annotator, json.loads(candidate_ids), overlap, now)
+    return str(task_id) if is_taken else _LOST_RACE
 
 
 def take_slot(

@@ -79,11 +79,16 @@ def register_run(store: Store, project: str, folder: Path, actor: str = "local")
 
 def find_run(store: Store, run_id: str) -> Run:
     """The registered run of that id (or of a unique beginning of it). Raises NotFoundError."""
-    rows = store.read(f"{_SELECT} WHERE r.id LIKE ? ORDER BY r.created_at", [run_id.replace("%", "") + "%"])
+    rows = store.read(f"{_SELECT} WHERE starts_with(r.id, ?) ORDER BY r.created_at", [run_id or "(none)"])
     if len(rows) != 1:
         known = ", ".join(str(row[0]) for row in store.read("SELECT id FROM runs ORDER BY created_at")) or "none"
         raise NotFoundError(f"There is {'no' if not rows else 'more than one'} run '{run_id}'.", f"Runs here: {known}.")
     return _to_run(store, rows[0])
+
+
+def list_run_ids(store: Store) -> set[str]:
+    """The ids of all registered runs."""
+    return {str(row[0]) for row in store.read("SELECT id FROM runs")}
 
 
 def list_runs(store: Store, project: str) -> list[Run]:
@@ -93,11 +98,13 @@ def list_runs(store: Store, project: str) -> list[Run]:
     return [_to_run(store, row) for row in rows]
 
 
-def register_candidates(store: Store, project: str, run_id: str, overlap: int | None = None) -> dict[str, int]:
+def register_candidates(
+    store: Store, project: str, run_id: str, overlap: int | None = None, actor: str = "local"
+) -> dict[str, int]:
     """Puts a generate run's answers into the store and makes a blind comparison of the two arms for each prompt.
 
     Prompts for which both arms gave the same text get no task (nobody could tell them apart) and are counted as
-    `identical`. A second call adds nothing.
+    `identical`. A second call adds nothing and returns the same counts.
 
     Raises:
         RunError: the run is no generate run, or its candidates file is damaged.
@@ -123,17 +130,17 @@ def register_candidates(store: Store, project: str, run_id: str, overlap: int | 
         tasks.append((task_id, target.id, example_id, "compare", canonical_json(ids), overlap or target.overlap,
                       REVIEW_PRIORITY, run.id, position, now))  # fmt: skip
 
-    def insert_review(transaction: Transaction) -> dict[str, int]:
-        made = {
-            "candidates": transaction.insert_frame("candidates", _frame("candidates", candidates)),
-            "review_tasks": transaction.insert_frame("tasks", _frame("tasks", tasks)),
-        }
-        record_event(transaction, "local", "register_candidates", run.id, made)
-        return made
+    counts = {"candidates": len(candidates), "review_tasks": len(tasks), "identical": identical}
 
-    made = store.write(insert_review)
+    def insert_review(transaction: Transaction) -> None:
+        made = transaction.insert_frame("candidates", _frame("candidates", candidates))
+        transaction.insert_frame("tasks", _frame("tasks", tasks))
+        if made:
+            record_event(transaction, actor, "register_candidates", run.id, counts)
+
+    store.write(insert_review)
     store.checkpoint()
-    return {**made, "identical": identical}
+    return counts
 
 
 def _frame(table: str, rows: list[tuple[Any, ...]]) -> pl.DataFrame:

@@ -7,7 +7,7 @@ version and a reason; units in = rows + drops, asserted. The split travels with 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from math import comb
@@ -169,17 +169,24 @@ def _describe_ranking(known: Knowledge, task: dict[str, Any]) -> Iterator[dict[s
     judgements = known.judgements.get(task["id"], [])
     candidate_ids = json.loads(task["candidate_ids"])
     rankings = [json.loads(judgement["value"])["ranks"] for judgement in judgements]
-    consensus = aggregate_ranks(rankings) if rankings else None
+    ranks = aggregate_ranks(rankings).ranks if rankings else None
     for first, second in combinations(range(len(candidate_ids)), 2):
         pair = [candidate_ids[first], candidate_ids[second]]
         row = _start_pair(known, task["example_id"], judgements, pair, "rank")
-        if consensus is not None:
-            rank_a, rank_b = consensus.ranks[first], consensus.ranks[second]
-            row["verdict"] = "a" if rank_a < rank_b else "b" if rank_b < rank_a else "tie"
-            row["support"] = consensus.support
+        if ranks is not None:
+            row["verdict"] = _order_pair(ranks, first, second)
+            agreeing = sum(_order_pair(ranking, first, second) == row["verdict"] for ranking in rankings)
+            row["support"] = agreeing / len(rankings)
         row.update(weight=1 / comb(len(candidate_ids), 2), strategy="ranked_pairs")
         row["task_ids"] = json.dumps([task["id"]])
         yield row
+
+
+def _order_pair(ranks: Sequence[int], first: int, second: int) -> str:
+    """Which of two places a ranking puts higher (0 is best): a, b or tie."""
+    if ranks[first] == ranks[second]:
+        return "tie"
+    return "a" if ranks[first] < ranks[second] else "b"
 
 
 def _describe_edits(known: Knowledge, task_id: str) -> Iterator[dict[str, Any]]:
@@ -216,12 +223,18 @@ def _describe_labels(known: Knowledge, task: dict[str, Any]) -> dict[str, Any]:
 
 
 def _find_leaks(known: Knowledge, recipe: Recipe) -> dict[str, tuple[str, float]]:
-    """Training examples whose last request nearly equals a sealed one, with that example and the similarity."""
+    """Training examples with a request that nearly equals a sealed one, with the sealed example and the similarity.
+
+    Of a sealed conversation the first request counts, and later ones of 8 words or more: "Say more?" is no leak.
+    """
     sealed: list[tuple[str, str]] = []
     open_side: list[tuple[str, str]] = []
     for example_id, example in known.examples.items():
-        text = json.loads(example["messages"])[-1]["content"]
-        (sealed if example["split"] == "holdout" else open_side).append((example_id, text))
+        asked = [message["content"] for message in json.loads(example["messages"]) if message["role"] == "user"]
+        if example["split"] == "holdout":
+            sealed += [(example_id, text) for turn, text in enumerate(asked) if turn == 0 or len(text.split()) >= 8]
+        else:
+            open_side += [(example_id, text) for text in asked]
     return find_near_duplicates(open_side, sealed, recipe.near_duplicate_threshold)
 
 

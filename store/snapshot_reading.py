@@ -32,6 +32,10 @@ QUALIFY row_number() OVER (PARTITION BY target_id ORDER BY id DESC) = 1
 
 def read_knowledge(store: Store, project_id: str) -> Knowledge:
     """Everything known about a project, seen at one moment."""
+    return store.read_at_once(lambda: _read_all(store, project_id))
+
+
+def _read_all(store: Store, project_id: str) -> Knowledge:
     judgements: dict[str, list[dict[str, Any]]] = {}
     for judgement in store.read_frame(CURRENT_JUDGEMENTS, [project_id]).to_dicts():
         judgements.setdefault(judgement["task_id"], []).append(judgement)

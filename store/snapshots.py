@@ -74,8 +74,9 @@ def create_snapshot(
             "Import examples with answers, or judge some tasks first.",
         )
     rows_hash = hash_value(sorted(row["row_id"] for row in rows))
+    drops_hash = _hash_drops([asdict(drop) for drop in dropped])
     recipe_hash = hash_value(asdict(recipe))
-    snapshot_id = content_id("snap", [rows_hash, recipe_hash])
+    snapshot_id = content_id("snap", [rows_hash, drops_hash, recipe_hash])
     taken = {snapshot.name: snapshot for snapshot in list_snapshots(store, project)}
     if name in taken:
         if taken[name].id == snapshot_id and taken[name].folder.exists():
@@ -95,7 +96,8 @@ def create_snapshot(
         recipe_hash,
         utc_now(),
     )
-    write_folder(snapshot.folder, lambda folder: _fill_folder(folder, snapshot, recipe, rows, dropped))
+    if not _is_whole(snapshot):  # never written again: it may lie under a training run, and bears its first name
+        write_folder(snapshot.folder, lambda folder: _fill_folder(folder, snapshot, recipe, rows, dropped))
     store.write(lambda t: _register(t, target.id, snapshot, rows, actor))
     store.checkpoint()
     return snapshot
@@ -115,9 +117,9 @@ def find_snapshot(store: Store, name: str, project: str | None = None) -> Snapsh
         NotFoundError: there is none. UsageError: several fit.
     """
     rows = store.read(
-        f"{_SELECT} WHERE (s.name = $name OR s.id LIKE $start) AND ($project IS NULL OR p.name = $project) "
+        f"{_SELECT} WHERE (s.name = $name OR starts_with(s.id, $name)) AND ($project IS NULL OR p.name = $project) "
         "ORDER BY s.created_at",
-        {"name": name, "start": name.replace("%", "") + "%", "project": project},
+        {"name": name or "(none)", "project": project},
     )
     exact = [row for row in rows if name in (row[0], row[1])] or rows
     if not exact:
@@ -133,8 +135,11 @@ def find_snapshot(store: Store, name: str, project: str | None = None) -> Snapsh
     return _to_snapshot(store, exact[0])
 
 
-def verify_snapshot(folder: Path) -> list[str]:
+def verify_snapshot(folder: Path, expected_id: str | None = None) -> list[str]:
     """What is wrong with a snapshot folder, every hash derived again; empty when it is whole.
+
+    Args:
+        expected_id: the id on record; another snapshot in its place is a fault.
 
     Raises:
         SnapshotError: there is no manifest, so the folder was never finished.
@@ -153,13 +158,30 @@ def verify_snapshot(folder: Path) -> list[str]:
     rows_hash = hash_value(sorted(row["row_id"] for row in rows))
     if rows_hash != manifest["rows_hash"]:
         faults.append("the rows are not the ones that the snapshot was made of")
-    if content_id("snap", [manifest["rows_hash"], manifest["recipe_hash"]]) != manifest["snapshot_id"]:
-        faults.append("the snapshot id does not follow from its rows and recipe")
+    faults += _check_identity(folder, rows_hash, expected_id or manifest["snapshot_id"])
     sides: dict[str, set[str]] = {}
     for row in rows:
         sides.setdefault(row["group_id"], set()).add(row["split"])
     faults += [f"group {group} lies on both sides of the seal" for group, both in sides.items() if len(both) > 1]
     return faults
+
+
+def _check_identity(folder: Path, rows_hash: str, expected_id: str) -> list[str]:
+    """Whether the id follows from the rows, drops and recipe that lie in the folder."""
+    drops, recipe = folder / "dropped.parquet", folder / "recipe.json"
+    if not (drops.exists() and recipe.exists()):
+        return []  # told as missing already
+    recipe_hash = hash_value(json.loads(recipe.read_text(encoding="utf-8")))
+    derived = content_id("snap", [rows_hash, _hash_drops(pl.read_parquet(drops).to_dicts()), recipe_hash])
+    return [] if derived == expected_id else [f"the content is that of {derived}, not of {expected_id}"]
+
+
+def _hash_drops(drops: list[dict[str, Any]]) -> str:
+    return hash_value(sorted(canonical_json(drop) for drop in drops))
+
+
+def _is_whole(snapshot: Snapshot) -> bool:
+    return (snapshot.folder / "manifest.json").exists() and verify_snapshot(snapshot.folder, snapshot.id) == []
 
 
 def diff_snapshots(first: Path, second: Path) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Which side of the seal a conversation lies on: the group it belongs to, and the salted hash of that group.
 
-Two examples are of one group when their conversations begin with the same request (in normal form). All turns of a
-conversation tree share their root, so a tree never straddles the seal. The first assignment of a group is stored and
-stands for good (`group_splits`); a file may declare a side, which counts only for a group not yet assigned.
+Two examples are of one group when their conversations begin with the same request (in normal form), or when a file says
+that they are of one conversation tree. The first assignment of a group is stored and stands for good (`group_splits`);
+a file may declare a side, which counts only for a group not yet assigned. Requests that nearly equal a sealed one are
+found when a snapshot is made.
 """
 
 from __future__ import annotations
@@ -10,23 +11,27 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from math import ceil
 
 from pitchpipe.store.records import Message, Split
 
 NORMAL_FORM_VERSION = "norm_v1"
-_NOT_WORD = re.compile(r"[^\w]+")
+_NOT_WORD = re.compile(r"[\W_]+")
+_INSIDE_WORD = re.compile(r"(?<=\w)['’‐‑-](?=\w)")
 
 
 def normalise_text(text: str) -> str:
-    """The normal form `norm_v1`: NFKC, lower case, punctuation and white space folded to one space.
+    """The normal form `norm_v1`: NFKC, case folded, invisible characters gone, "e-mail" as "email", "don't" as "dont",
+    other punctuation and white space folded to one space.
 
-    Digits stay: two sums with other numbers are two requests.
+    Digits stay: two sums with other numbers are two requests. Letters of another script that look alike stay apart.
 
-    >>> normalise_text("  Where IS my order #12?! ")
-    'where is my order 12'
+    >>> normalise_text("  Where IS my _e-mail_ #12?! ")
+    'where is my email 12'
     """
-    return _NOT_WORD.sub(" ", unicodedata.normalize("NFKC", text).lower()).strip()
+    visible = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
+    return _NOT_WORD.sub(" ", _INSIDE_WORD.sub("", visible.casefold())).strip()
 
 
 def find_group(messages: Sequence[Message]) -> str:
@@ -58,7 +63,7 @@ def shingle_text(text: str) -> frozenset[str]:
     >>> sorted(shingle_text("short text"))
     ['hort tex', 'ort text', 'short te']
     """
-    normal = normalise_text(text)
+    normal = normalise_text(text) or text
     words = normal.split()
     if len(words) >= 8:
         return frozenset(" ".join(words[start : start + 5]) for start in range(len(words) - 4))
@@ -78,22 +83,29 @@ def find_near_duplicates(
     >>> find_near_duplicates([("a", "one two three")], [("b", "One, two, three!")])
     {'a': ('b', 1.0)}
     """
-    sets: dict[str, frozenset[str]] = {key: shingle_text(text) for key, text in references}
-    index: dict[str, list[str]] = {}
-    for key, shingles in sets.items():
+    known = [(key, shingle_text(text)) for key, text in references]
+    index: dict[str, list[int]] = {}
+    for place, (_, shingles) in enumerate(known):
         for shingle in shingles:
-            index.setdefault(shingle, []).append(key)
+            index.setdefault(shingle, []).append(place)
     found: dict[str, tuple[str, float]] = {}
     for key, text in texts:
-        shingles = shingle_text(text)
-        shared: dict[str, int] = {}
-        for shingle in shingles:
-            for reference in index.get(shingle, ()):
-                shared[reference] = shared.get(reference, 0) + 1
-        best = max(
-            ((count / (len(shingles) + len(sets[ref]) - count), ref) for ref, count in shared.items()),
-            default=(0.0, ""),
-        )
-        if best[0] >= threshold:
+        best = max(_compare(shingle_text(text), known, index, threshold), default=(0.0, ""))
+        if best[0] >= threshold and best[0] >= found.get(key, ("", 0.0))[1]:
             found[key] = (best[1], best[0])
     return found
+
+
+def _compare(
+    shingles: frozenset[str], known: list[tuple[str, frozenset[str]]], index: dict[str, list[int]], threshold: float
+) -> Iterator[tuple[float, str]]:
+    """The exact similarity to every reference that can reach the threshold, with its key.
+
+    Prefix filtering (Chaudhuri et al. 2006): two sets as similar as that share at least one of the rarest
+    `n - ceil(threshold * n) + 1` elements of either, so only those are looked up, not the preamble all have in common.
+    """
+    rarest = sorted(shingles, key=lambda shingle: len(index.get(shingle, ())))
+    probes = rarest[: len(rarest) - ceil(threshold * len(rarest)) + 1]
+    for place in {place for shingle in probes for place in index.get(shingle, ())}:
+        key, other = known[place]
+        yield len(shingles & other) / len(shingles | other), key

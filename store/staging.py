@@ -7,7 +7,6 @@ The same file staged twice therefore yields the same ids, and the second import 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -65,6 +64,8 @@ class Staging:
         self.rows = 0
         self.messages = 0
         self.trees: set[str] = set()
+        self.tree_groups: dict[str, str] = {}
+        """Group of each conversation tree seen, here or in the store."""
         self.named: dict[str, str] = {}
         """Hash of the conversation behind each external id seen, to refuse a second, different one."""
 
@@ -101,6 +102,9 @@ class Staging:
         )
         example_id = content_id("ex", [project.id, identity])
         group_id = find_group(row.messages)
+        if row.tree is not None:
+            # All of a tree is one group: that of the first of its conversations that was seen.
+            group_id = self.tree_groups.setdefault(row.tree, group_id)
         split = row.split or assign_split(group_id, project.salt, project.holdout_share)
         reason = "declared by the file" if row.split else "salted hash of the group"
         self._position += 1
@@ -112,9 +116,12 @@ class Staging:
         return example_id
 
     def _stage_candidates(self, row: ParsedRow, example_id: str) -> list[str]:
-        ids = []
+        ids: list[str] = []
         for candidate in row.candidates:
-            candidate_id = content_id("cand", [example_id, candidate.text, candidate.model])
+            identity = [example_id, candidate.text, candidate.model]
+            candidate_id = content_id("cand", identity)
+            if candidate_id in ids:  # the same text twice in one row: two answers, or a comparison would have one side
+                candidate_id = content_id("cand", [*identity, ids.count(candidate_id) + len(ids)])
             origin = "demonstration" if candidate.is_demonstration else "import"
             self._rows["candidates"].append((
                 candidate_id, self._project.id, example_id, origin, candidate.text, candidate.model, None, None, None,
@@ -170,12 +177,6 @@ def make_task_id(example_id: str, kind: TaskKind, candidate_ids: list[str], batc
     return content_id("task", [example_id, kind.value, candidate_ids, batch])
 
 
-def count_named_messages(rows: Mapping[str, str]) -> dict[str, str]:
+def hash_conversations(rows: Mapping[str, str]) -> dict[str, str]:
     """External id to hash of its conversation, from stored (external id, messages) pairs."""
     return {name: hash_text(messages) for name, messages in rows.items()}
-
-
-def read_messages(document: str) -> list[dict[str, str]]:
-    """The conversation stored in a `messages` column."""
-    messages: list[dict[str, str]] = json.loads(document)
-    return messages

@@ -9,8 +9,7 @@ from __future__ import annotations
 import inspect
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any, get_type_hints
-from urllib.parse import urlsplit
+from typing import Any, cast, get_type_hints
 
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
@@ -20,6 +19,7 @@ from pydantic import BaseModel, create_model
 
 from pitchpipe.prompts.library import PromptError
 from pitchpipe.store.errors import NotFoundError, PitchpipeError, UsageError
+from pitchpipe.store.opening import explain_error
 from pitchpipe.studio.gateway import list_verbs
 from pitchpipe.studio.session import current_store
 
@@ -34,7 +34,7 @@ def build_api(token: str) -> FastAPI:
     api: FastAPI = FastAPIOffline(title="Pitchpipe", version="1", docs_url="/docs", redoc_url=None)
 
     def check_token(given: HTTPAuthorizationCredentials | None = Depends(_bearer)) -> None:  # noqa: B008
-        if given is None or not secrets.compare_digest(given.credentials, token):
+        if given is None or not secrets.compare_digest(given.credentials.encode(), token.encode()):
             raise HTTPException(401, "The token of this studio is missing or wrong; it stands in studio.json.")
 
     for name, function in list_verbs().items():
@@ -47,7 +47,7 @@ def build_api(token: str) -> FastAPI:
             dependencies=[Depends(check_token)],
         )
     api.middleware("http")(_refuse_strangers)
-    for kind in (PitchpipeError, PromptError):
+    for kind in (PitchpipeError, PromptError, OSError):
         api.add_exception_handler(kind, _tell_error)
     return api
 
@@ -75,7 +75,7 @@ def _make_route(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 async def _refuse_strangers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
     host = request.headers.get("host", "")
     origin = request.headers.get("origin")
-    if host.rsplit(":", 1)[0] not in _LOCAL_HOSTS or (origin and urlsplit(origin).netloc != host):
+    if host.rsplit(":", 1)[0] not in _LOCAL_HOSTS or (origin and origin.partition("://")[2] != host):
         return JSONResponse(
             {"error": {"happened": "This API answers local programs only.", "advice": "Use the pages."}}, 403
         )
@@ -83,6 +83,8 @@ async def _refuse_strangers(request: Request, call_next: Callable[[Request], Awa
 
 
 def _tell_error(_request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, OSError):
+        return _tell_error(_request, cast(PitchpipeError, explain_error(error)))
     status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 400)
     happened, advice = error.args[0].split("\n", 1)
     return JSONResponse(

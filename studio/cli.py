@@ -231,7 +231,7 @@ def lineage(
 @app.command()
 def up(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8501,
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8501,
     workspace: Workspace = _DEFAULT,
 ) -> None:
     """Open the studio."""

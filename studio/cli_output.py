@@ -22,7 +22,7 @@ def run_command(as_json: bool) -> Iterator[Output]:
         output.say("Stopped.")
         raise typer.Exit(130) from None
     except _known_errors() as error:
-        happened, _, advice = str(error).partition("\n")
+        happened, _, advice = str(_explain(error)).partition("\n")
         typer.echo(f"{happened}\n{advice}", err=True)
         if as_json:
             typer.echo(json.dumps({"error": {"happened": happened, "advice": advice}}, ensure_ascii=False))
@@ -33,7 +33,16 @@ def _known_errors() -> tuple[type[Exception], ...]:
     from pitchpipe.prompts.library import PromptError
     from pitchpipe.store.errors import PitchpipeError
 
-    return PitchpipeError, PromptError
+    return PitchpipeError, PromptError, OSError
+
+
+def _explain(error: Exception) -> BaseException:
+    """An error of the disk in our two parts; ours are as they are."""
+    if not isinstance(error, OSError):
+        return error
+    from pitchpipe.store.opening import explain_error
+
+    return explain_error(error)
 
 
 class Output:
@@ -140,8 +149,8 @@ class Output:
             [
                 {
                     "measure": "NLL per token (lower is better)",
-                    "base": f"{nll['base']:.3f}",
-                    "tuned": f"{nll['tuned']:.3f}",
+                    "base": _round(nll["base"]),
+                    "tuned": _round(nll["tuned"]),
                 },
                 {"measure": "answers in house style", "base": f"{style['base']:.0%}", "tuned": f"{style['tuned']:.0%}"},
             ],
@@ -208,7 +217,7 @@ def _print_table(title: str, rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left")
+    table = Table(title=Text(title), title_justify="left")
     for name in rows[0]:
         table.add_column(name, justify="right" if isinstance(rows[0][name], int | float) else "left")
     for row in rows:

@@ -69,6 +69,8 @@ def _check_store(workspace: Path) -> Iterator[dict[str, Any]]:
         yield _find("store", True, f"none yet in '{workspace}'", "Make one: pitchpipe init")
         return
     from pitchpipe.store.database import open_store
+    from pitchpipe.store.overview import count_loop
+    from pitchpipe.store.projects import list_projects
 
     try:
         store = open_store(workspace, find_postgres())
@@ -80,9 +82,10 @@ def _check_store(workspace: Path) -> Iterator[dict[str, Any]]:
     except PitchpipeError as error:
         yield _find("store", False, error.happened, error.advice)
         return
-    counts = store.read("SELECT (SELECT count(*) FROM examples), (SELECT count(*) FROM judgements)")[0]
+    counts = [count_loop(store, project.name) for project in list_projects(store)]
     store.close()
-    yield _find("store", True, f"{counts[0]} examples, {counts[1]} judgements", "")
+    examples, judgements = sum(c.examples for c in counts), sum(c.judgements for c in counts)
+    yield _find("store", True, f"{examples} examples, {judgements} judgements in {len(counts)} projects", "")
     damaged = sorted(path.name for path in workspace.glob("store.duckdb.wal.damaged.*"))
     yield _find(
         "log", not damaged, f"set aside: {', '.join(damaged)}" if damaged else "whole",

@@ -15,9 +15,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from pitchpipe.store import annotating, people
-from pitchpipe.store.errors import PitchpipeError
+from pitchpipe.store.errors import PitchpipeError, UsageError
 from pitchpipe.studio.session import COOKIE_NAME, current_store
-from pitchpipe.studio.sign_in import is_own_origin
+from pitchpipe.studio.sign_in import is_own_origin, read_body
 
 _LARGEST_DRAFT_BYTES = 4 << 20
 
@@ -26,18 +26,21 @@ async def _save_draft(request: Request) -> Response:
     """200 when kept, 409 when the lease is gone, 401 when signed out, 400 or 413 when malformed."""
     if not is_own_origin(request) or not request.headers.get("content-type", "").startswith("application/json"):
         return _answer(403, "The draft did not come from a page of this studio.", "Open the studio's own address.")
-    if int(request.headers.get("content-length") or 0) > _LARGEST_DRAFT_BYTES:
-        return _answer(413, "The draft is larger than 4 MiB.", "Shorten it; it is still in the browser.")
-    try:
-        task_id, token, body = _parse(await request.body())
-    except (ValueError, KeyError, TypeError) as error:
-        return _answer(400, f"The draft cannot be read: {error}.", 'Send {"task_id", "token", "body": {...}}.')
     store = current_store()
     annotator = await run_in_threadpool(people.find_annotator, store, request.cookies.get(COOKIE_NAME))
     if annotator is None:
         return _answer(401, "You are signed out.", "Sign in again; the text is still in the browser.")
+    payload = await read_body(request, _LARGEST_DRAFT_BYTES)
+    if payload is None:
+        return _answer(413, "The draft is larger than 4 MiB.", "Shorten it; it is still in the browser.")
+    try:
+        task_id, token, body = _parse(payload)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        return _answer(400, f"The draft cannot be read: {error}.", 'Send {"task_id", "token", "body": {...}}.')
     try:
         is_saved = await run_in_threadpool(annotating.save_draft, store, task_id, annotator, token, body)
+    except UsageError as error:
+        return _answer(413, error.happened, error.advice)
     except PitchpipeError as error:
         return _answer(503, error.happened, error.advice)
     if not is_saved:
@@ -56,7 +59,7 @@ def _parse(payload: bytes) -> tuple[str, str, dict[str, Any]]:
     if not isinstance(body, dict):
         raise TypeError("body is not an object")
     # A lone surrogate is legal JSON but no text that a database could hold.
-    json.dumps(body, ensure_ascii=False).encode("utf-8")
+    json.dumps(document, ensure_ascii=False, allow_nan=False).encode("utf-8")
     return str(document["task_id"]), str(document["token"]), body
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import NotFoundError, PitchpipeError, UsageError
-from pitchpipe.store.runs import Run, find_run, register_candidates, register_run
+from pitchpipe.store.runs import Run, find_run, list_run_ids, register_candidates, register_run
 from pitchpipe.store.snapshots import find_snapshot
 from pitchpipe.training.launch import start_run
 from pitchpipe.training.plans import EvaluatePlan, GeneratePlan, Plan, TrainPlan, load_plan, load_recipe, with_dials
@@ -118,20 +118,32 @@ def start_generation(store: Store, run: str, project: str | None = None, max_pro
 
 
 def register_finished_runs(store: Store) -> list[str]:
-    """Registers every finished run folder of the workspace that is not registered yet; returns the new ids."""
-    known = {str(row[0]) for row in store.read("SELECT id FROM runs")}
-    made = []
+    """Registers every finished run folder of the workspace that is not registered yet; returns the new ids.
+
+    Raises:
+        PitchpipeError: a folder cannot be registered; all others were.
+    """
+    known = list_run_ids(store)
+    made, faults = [], []
     for folder in list_run_folders(store.workspace):
         if folder.name in known or read_state(folder).status is not RunStatus.FINISHED:
             continue
-        plan = load_plan(folder / "plan.toml")
-        # By its id, which is the folder's name: a workspace may have been moved since the plan was written.
-        project = find_snapshot(store, Path(plan.snapshot).name).project
-        run = register_run(store, project, folder)
-        if run.kind == "generate":
-            register_candidates(store, project, run.id)
-        made.append(run.id)
+        try:
+            made.append(_register_folder(store, folder))
+        except PitchpipeError as error:  # one damaged folder must not keep the others out
+            faults.append(error)
+    if faults:
+        raise faults[0]
     return made
+
+
+def _register_folder(store: Store, folder: Path) -> str:
+    # By its id, which is the folder's name: a workspace may have been moved since the plan was written.
+    project = find_snapshot(store, Path(load_plan(folder / "plan.toml").snapshot).name or "(none)").project
+    run = register_run(store, project, folder)
+    if run.kind == "generate":
+        register_candidates(store, project, run.id)
+    return run.id
 
 
 def list_run_folders(workspace: Path) -> list[Path]:

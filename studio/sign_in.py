@@ -61,14 +61,27 @@ _GOODBYE = """<p>You are signed out. Texts kept in this browser were removed; dr
 def is_own_origin(request: Request) -> bool:
     """Whether a request that changes something was sent by a page of this very server."""
     origin = request.headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc == request.headers.get("host")
+    return origin is not None and origin.partition("://")[2] == request.headers.get("host")
 
 
 def is_loopback(request: Request) -> bool:
     """Whether both ends of the connection are this machine, by address and by the name in the address bar."""
-    host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    try:
+        host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    except ValueError:  # not an address at all
+        return False
     client = request.client.host if request.client else ""
     return _is_loopback_name(host) and _is_loopback_name(client)
+
+
+async def read_body(request: Request, most_bytes: int) -> bytes | None:
+    """The body of a request, or None as soon as it is larger than `most_bytes`, whatever its headers say."""
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > most_bytes:
+            return None
+    return bytes(body)
 
 
 async def _show_form(request: Request) -> Response:
@@ -81,8 +94,8 @@ async def _show_form(request: Request) -> Response:
 async def _sign_in(request: Request) -> Response:
     if not (is_loopback(request) and is_own_origin(request)):
         return _refuse()
-    body = await request.body()
-    form = parse_qs(body[:_LARGEST_FORM_BYTES].decode("utf-8", "replace"))
+    body = await read_body(request, _LARGEST_FORM_BYTES) or b""
+    form = parse_qs(body.decode("utf-8", "replace"))
     name, wanted = form.get("name", [""])[0], form.get("next", [""])[0]
     wanted = wanted if wanted in _PAGES else ""
     try:

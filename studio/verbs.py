@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from pitchpipe.store.database import Store
+from pitchpipe.store.importing import read_examples
 from pitchpipe.store.ingest import import_file as ingest_file
 from pitchpipe.store.judgement_reading import measure_project_agreement
 from pitchpipe.store.lineage import trace_lineage
@@ -58,8 +59,10 @@ def import_file(
     on_progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Imports a file into a project, which is made with default settings if it is not there."""
-    create_project(store, project)
     mapping = Path(map) if map else None
+    # Faults of the file show here, before a project is made that a typo named.
+    read_examples(Path(file), format=format, mapping=mapping)
+    create_project(store, project)
     report = ingest_file(store, Path(file), project, format=format, mapping=mapping, on_progress=on_progress)
     return {**asdict(report), **report.added, "examples_in_project": count_loop(store, project).examples}
 
@@ -110,7 +113,7 @@ def snapshot_diff(store: Store, first: str, second: str) -> dict[str, Any]:
 def snapshot_verify(store: Store, snapshot: str) -> dict[str, Any]:
     """Derives every hash of a snapshot again and lists what does not fit."""
     found = find_snapshot(store, snapshot)
-    faults = verify_snapshot(found.folder)
+    faults = verify_snapshot(found.folder, found.id)
     return {"id": found.id, "is_whole": not faults, "faults": faults}
 
 

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed or stopped (the run folder tells why), 2 the reques
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import warnings
@@ -13,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from pitchpipe.store.errors import PitchpipeError, RunError
+from pitchpipe.training.disk import DiskFullError, full_disk_error
 from pitchpipe.training.plans import EvaluatePlan, TrainPlan
 from pitchpipe.training.processes import process_started
 from pitchpipe.training.run_folders import (
@@ -24,6 +26,8 @@ from pitchpipe.training.run_folders import (
     read_state,
     write_json,
 )
+
+_HELD_BYTES = 16_384
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -81,7 +85,9 @@ def _prepare_model() -> None:
 
 
 def _tell(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
+    # The log may stand on the very disk that is full; failure.json tells the same.
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"{line}\n")
 
 
 def _claim(folder: Path) -> None:
@@ -115,29 +121,42 @@ def _set_threads(count: int) -> None:
 
 
 class _Failure:
-    """Leaves failure.json behind when the run fails, so that watchers read why; a stop is no failure."""
+    """Leaves failure.json behind when the run fails, so that watchers read why; a stop is no failure.
+
+    It holds a little of the disk all along and gives it up in the end, so that a full disk can be told of too.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._held = folder / ".held.part"
 
     def __enter__(self) -> None:
-        return None
+        with contextlib.suppress(OSError):
+            self._held.write_bytes(bytes(_HELD_BYTES))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         from pitchpipe.training.monitor import StoppedError
 
+        self._held.unlink(missing_ok=True)
         if error is None or isinstance(error, StoppedError | KeyboardInterrupt | SystemExit):
             return
-        if isinstance(error, PitchpipeError):
-            document = {"happened": error.happened, "advice": error.advice}
+        full = full_disk_error(error, self.folder)
+        told = full or error
+        if isinstance(told, PitchpipeError):
+            document = {"happened": told.happened, "advice": told.advice}
         else:
             document = {
                 "happened": f"An error of the program itself ended the run: {type(error).__name__}: {error}",
                 "advice": "log.txt in the run folder has the details; starting it again continues where it stopped.",
             }
-        write_json(self.folder / FAILURE, document)
+        try:
+            write_json(self.folder / FAILURE, document)
+        except DiskFullError:
+            _tell("There is not even room for failure.json.")
+        if full is not None:
+            raise full from error
 
 
 if __name__ == "__main__":

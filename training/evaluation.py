@@ -19,12 +19,12 @@ from pitchpipe.store.errors import SnapshotError, UsageError
 from pitchpipe.store.identity import hash_value
 from pitchpipe.training.arms import ARMS, Arms
 from pitchpipe.training.exporting import read_snapshot
-from pitchpipe.training.formats import build_sft_rows
+from pitchpipe.training.formats import choose_references
 from pitchpipe.training.generation import Answer
 from pitchpipe.training.intervals import clustered_difference, wilson
 from pitchpipe.training.plans import EvaluatePlan
 from pitchpipe.training.records import check_same_inputs, environment, seal_run
-from pitchpipe.training.run_folders import SUMMARY, write_json, write_progress
+from pitchpipe.training.run_folders import SUMMARY, finite, write_json, write_progress
 from pitchpipe.training.scoring import Score, score_answers
 
 
@@ -60,7 +60,7 @@ def evaluate(folder: Path, plan: EvaluatePlan) -> None:
     }
     write_json(folder / "evaluation.json", report)
     write_json(folder / SUMMARY, summarise(report))
-    seal_run(folder, plan, snapshot["snapshot_id"], parents=[arms.resolved.run_id])
+    seal_run(folder, plan, snapshot["snapshot_id"], parent=arms.resolved.run_id)
 
 
 def _measure(
@@ -79,12 +79,12 @@ def _measure(
 
 
 def compile_checks(checks: dict[str, Any]) -> dict[str, re.Pattern[str]]:
-    """The plan's format checks, compiled; they are searched in the whole answer."""
+    """The plan's format checks, compiled; they are searched in the whole answer, and ^ and $ match at every line."""
     patterns = {}
     for name, pattern in checks.items():
         try:
-            patterns[name] = re.compile(pattern)
-        except (re.error, TypeError) as error:
+            patterns[name] = re.compile(pattern, re.MULTILINE)
+        except (re.error, TypeError, OverflowError, RecursionError) as error:
             raise UsageError(
                 f"The check {name!r} is no regular expression: {error}.",
                 f"Correct the pattern {pattern!r} in the plan.",
@@ -93,14 +93,14 @@ def compile_checks(checks: dict[str, Any]) -> dict[str, re.Pattern[str]]:
 
 
 def holdout_references(rows: pl.DataFrame) -> list[dict[str, Any]]:
-    """The answer that people vouch for of each holdout example, picked by the rules that pick what is learned."""
+    """The answer of each holdout example that both arms are scored on; never one that a model wrote."""
     holdout = rows.filter(pl.col("split") == "holdout")
     if not holdout.height:
         raise SnapshotError(
             "The snapshot has no holdout rows, so nothing can be measured on it.",
             "Import examples of the holdout side, or raise the project's holdout share, and make a new snapshot.",
         )
-    return build_sft_rows(holdout.with_columns(split=pl.lit("train"))).kept
+    return choose_references(holdout).kept
 
 
 def holdout_prompts(rows: pl.DataFrame) -> list[dict[str, Any]]:
@@ -140,9 +140,10 @@ def _nll_report(
     sizes = [score.tokens for score in scores["base"]]
     gains = [tuned.nll_sum - base.nll_sum for base, tuned in zip(scores["base"], scores["tuned"], strict=True)]
     clusters = [groups[row["row_id"]] for row in rows]
-    means = {arm: sum(score.nll_sum for score in scores[arm]) / sum(sizes) for arm in ARMS}
+    means = {arm: finite(sum(score.nll_sum for score in scores[arm]) / sum(sizes)) for arm in ARMS}
     difference = clustered_difference(gains, sizes, clusters, plan.resamples, plan.seed)
-    return {**means, "tokens": sum(sizes), "groups": len(set(clusters)), "difference": difference}
+    known = difference if all(finite(value) is not None for value in difference.values()) else None
+    return {**means, "tokens": sum(sizes), "groups": len(set(clusters)), "difference": known}
 
 
 def _check_report(

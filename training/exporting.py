@@ -1,7 +1,8 @@
 """Exporting: a form of a snapshot as files that TRL and other tools load as they are. Free of torch.
 
-`export_snapshot` writes `<form>.<format>`, `dropped.jsonl` (every row left out, with its rule) and last
-`manifest.json`. Nothing in them depends on the time or the place of the export, so repeating it gives the same bytes.
+`export_snapshot` writes `<form>.<format>`, `<form>.dropped.jsonl` (every row left out, with its rule) and last
+`<form>.manifest.json`, so one folder holds several forms. Nothing in them depends on the time or the place of the
+export, so repeating it gives the same bytes.
 
 Messages are lists of {role, content} in Parquet and JSONL and JSON text in CSV. A CSV cell that begins with = + - @,
 a tab or a carriage return could run as a formula in a spreadsheet, so it gets an apostrophe in front; so that this can
@@ -69,10 +70,10 @@ def export_snapshot(
     manifest, rows = read_snapshot(snapshot_folder)
     result, frame = _raw(rows) if form == "raw" else _formed(form, rows, policy)
     to.mkdir(parents=True, exist_ok=True)
-    (to / "manifest.json").unlink(missing_ok=True)
-    path = to / f"{form}.{format}"
+    path, left_out, sealed = to / f"{form}.{format}", to / f"{form}.dropped.jsonl", to / f"{form}.manifest.json"
+    sealed.unlink(missing_ok=True)
     write_atomic(path, _encode(frame, format))
-    write_atomic(to / "dropped.jsonl", "".join(canonical_json(asdict(row)) + "\n" for row in result.dropped))
+    write_atomic(left_out, "".join(canonical_json(asdict(row)) + "\n" for row in result.dropped))
     report = ExportReport(
         snapshot_id=manifest["snapshot_id"],
         form=form,
@@ -83,9 +84,9 @@ def export_snapshot(
         dropped=dict(sorted(Counter(row.rule for row in result.dropped).items())),
         sha256=hash_file(path),
     )
-    files = {name: hash_file(to / name) for name in ("dropped.jsonl", path.name)}
+    files = {written.name: hash_file(written) for written in (left_out, path)}
     facts = {key: value for key, value in asdict(report).items() if key not in ("path", "sha256")}
-    write_json(to / "manifest.json", {**facts, "policy": asdict(policy), "rules_version": VERSION, "files": files})
+    write_json(sealed, {**facts, "policy": asdict(policy), "rules_version": VERSION, "files": files})
     return report
 
 

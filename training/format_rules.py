@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 VERSION = "1"
 """Version of the rules; it goes onto every dropped row."""
 
 Row = dict[str, Any]
+Split = Literal["train", "holdout"]
 Refusal = tuple[str, str]
 
 
@@ -29,10 +30,12 @@ class FormatPolicy:
     """Pairs on which a smaller share of raters agrees are left out; 0 to 1."""
 
 
-def seal(row: Row) -> Refusal | None:
-    """Refuses a row that is not plainly on the train side."""
-    if row["split"] == "train":
+def seal(row: Row, side: Split = "train") -> Refusal | None:
+    """Refuses a row that is not plainly on the side: what teaches is of the train side, what measures of the other."""
+    if row["split"] == side:
         return None
+    if side == "holdout":
+        return ("not_holdout", f"its group is on the {row['split']} side, and measuring asks for the holdout")
     return ("sealed_holdout", f"its group is on the {row['split']} side and is kept for measuring")
 
 
@@ -64,9 +67,23 @@ def _rating(row: Row, policy: FormatPolicy) -> float | None:
 
 def refuse_answer(row: Row, standing: dict[str, int], policy: FormatPolicy) -> Refusal | None:
     """Why an answer cannot be imitated, or None when it can."""
-    refusal = seal(row) or empty(row["answer"])
-    if refusal:
+    return seal(row) or empty(row["answer"]) or _refuse_by_judgement(row, standing, policy)
+
+
+def refuse_reference(row: Row, standing: dict[str, int], policy: FormatPolicy) -> Refusal | None:
+    """Why an answer cannot be what models are measured against, or None when it can.
+
+    A model's answer never can, whatever a review said of it: the model that wrote it would be surprised least by it.
+    """
+    refusal = seal(row, "holdout") or empty(row["answer"])
+    if refusal or row["origin"] in ("person", "demonstration"):
         return refusal
+    if row["origin"] != "import":
+        return ("written_by_model", "a model wrote it, and models are not measured against their own words")
+    return _refuse_by_judgement(row, standing, policy)
+
+
+def _refuse_by_judgement(row: Row, standing: dict[str, int], policy: FormatPolicy) -> Refusal | None:
     rating = _rating(row, policy)
     if rating is not None:
         if rating >= policy.minimum_rating:
@@ -90,6 +107,20 @@ def preference(row: Row, standing: dict[str, int], policy: FormatPolicy) -> tupl
         -standing.get(row["candidate_id"], 0),
         -(-1.0 if rating is None else rating),
         row["origin"] != "demonstration",
+        row["row_id"],
+    )
+
+
+def reference_preference(
+    row: Row, standing: dict[str, int], policy: FormatPolicy
+) -> tuple[bool, bool, int, float, str]:
+    """Sorts the best reference first: a person's answer, then the house's demonstration, then the best import."""
+    rating = _rating(row, policy)
+    return (
+        row["origin"] != "person",
+        row["origin"] != "demonstration",
+        -standing.get(row["candidate_id"], 0),
+        -(-1.0 if rating is None else rating),
         row["row_id"],
     )
 

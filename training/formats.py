@@ -2,6 +2,7 @@
 
 Every builder looks at each row of the kind it considers exactly once and either keeps it or says why not, so that
 `considered == len(kept) + len(dropped)`. The seal comes first: a holdout row is dropped before anything else is asked.
+Only `choose_references` looks at the holdout, and it looks at nothing else: its rows measure and never teach.
 
 | builder | considers | keeps |
 |---|---|---|
@@ -17,7 +18,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
@@ -25,11 +26,14 @@ from pitchpipe.store.errors import UsageError
 from pitchpipe.training.format_rules import (
     VERSION,
     FormatPolicy,
+    Refusal,
     Row,
     empty,
     preference,
+    reference_preference,
     refuse_answer,
     refuse_pair,
+    refuse_reference,
     seal,
     standing_of,
     thumb,
@@ -46,6 +50,7 @@ __all__ = [
     "build_reward_rows",
     "build_rows",
     "build_sft_rows",
+    "choose_references",
 ]
 
 Form = Literal["sft", "dpo", "kto", "reward", "raw"]
@@ -86,20 +91,44 @@ def build_sft_rows(rows: pl.DataFrame, policy: FormatPolicy | None = None) -> Fo
     >>> build_sft_rows(rows).kept[0]["completion"]
     [{'role': 'assistant', 'content': 'Hello.'}]
     """
-    policy = policy or FormatPolicy()
+    return _best_of_each(rows, policy or FormatPolicy(), refuse_answer, preference)
+
+
+def choose_references(rows: pl.DataFrame, policy: FormatPolicy | None = None) -> FormatResult:
+    """One answer a holdout example, which models are measured against: prompt and completion, as of `build_sft_rows`.
+
+    A person's answer goes before the house's demonstration, and that before an import that people vouch for. What a
+    model wrote is never a reference, and a demonstration stays one though it lost a comparison.
+
+    >>> rows = pl.DataFrame([{"row_id": "r1", "row_kind": "answer", "example_id": "e1", "split": "holdout",
+    ...     "messages": '[{"role": "user", "content": "Hi"}]', "candidate_id": "c1", "answer": "Hello.",
+    ...     "origin": "demonstration", "scores": None, "weight": 1.0}])
+    >>> choose_references(rows).kept[0]["completion"]
+    [{'role': 'assistant', 'content': 'Hello.'}]
+    """
+    return _best_of_each(rows, policy or FormatPolicy(), refuse_reference, reference_preference)
+
+
+def _best_of_each(
+    rows: pl.DataFrame,
+    policy: FormatPolicy,
+    refuse: Callable[[Row, dict[str, int], FormatPolicy], Refusal | None],
+    rank: Callable[[Row, dict[str, int], FormatPolicy], tuple[Any, ...]],
+) -> FormatResult:
+    """The answer of each example that is not refused and ranks first."""
     answers = _of_kind(rows, "answer")
     standing = standing_of(_of_kind(rows, "pair"))
     dropped: list[DroppedRow] = []
     contenders: dict[str, list[Row]] = defaultdict(list)
     for row in answers:
-        verdict = refuse_answer(row, standing, policy)
+        verdict = refuse(row, standing, policy)
         if verdict:
             dropped.append(_drop(row, *verdict))
         else:
             contenders[row["example_id"]].append(row)
     kept = []
     for example in contenders.values():
-        best = min(example, key=lambda row: preference(row, standing, policy))
+        best = min(example, key=lambda row: rank(row, standing, policy))
         kept.append(best)
         for row in example:
             if row is not best:

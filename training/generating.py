@@ -48,7 +48,7 @@ def generate(folder: Path, plan: GeneratePlan) -> None:
         lines += [candidate_line(prompt, arm, name, answer) for prompt, answer in zip(prompts, answers, strict=True)]
     write_atomic(folder / "candidates.jsonl", "".join(lines))
     write_json(folder / SUMMARY, {"prompts": len(prompts), "candidates": len(lines), "arms": plan.arms})
-    seal_run(folder, plan, snapshot_id, parents=[arms.resolved.run_id])
+    seal_run(folder, plan, snapshot_id, parent=arms.resolved.run_id)
 
 
 def read_prompts(plan: GeneratePlan) -> tuple[str | None, list[dict[str, Any]]]:

@@ -10,6 +10,7 @@ from math import sqrt
 
 import numpy as np
 
+# store/measures/preference.py has this interval too: training may not import measures, and the store has no need of us.
 _Z = 1.959963984540054
 
 

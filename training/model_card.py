@@ -9,6 +9,16 @@ from pitchpipe.training.models import ResolvedModel
 from pitchpipe.training.plans import TrainPlan
 
 _METHODS = {"sft": "instruction tuning", "dpo": "preference tuning (DPO)"}
+_ENDING = """
+
+Every row's fate is in `ledger.parquet`, the inputs and their hashes in `inputs.json`.
+It learned from the rows of one snapshot; what those hold, it may repeat.
+
+```python
+from peft import PeftModel
+model = PeftModel.from_pretrained(base_model, 'model')
+```
+"""
 
 
 def write_model_card(
@@ -33,19 +43,19 @@ def write_model_card(
         f"| steps | {summary['steps']} of {plan.batch_size * plan.accumulation} rows, rate {plan.learning_rate:g}, "
         f"{plan.schedule} |",
         f"| adapter | rank {plan.lora_rank}, alpha {plan.lora_alpha}, all linear layers |",
-        f"| loss | {summary['first_loss']:.3f} at the first step, {summary['final_loss']:.3f} at the last |",
+        f"| loss | {_number(summary['first_loss'])} at the first step, {_number(summary['final_loss'])} at the last |",
     ]
     if plan.method == "dpo":
-        lines.append(f"| reference | {summary['reference']}, first margin {summary['step0_margin']} |")
-    lines += [
-        "",
-        "Every row's fate is in `ledger.parquet`, the inputs and their hashes in `inputs.json`.",
-        "It learned from the rows of one snapshot; what those hold, it may repeat.",
-        "",
-        "```python",
-        "from peft import PeftModel",
-        "model = PeftModel.from_pretrained(base_model, 'model')",
-        "```",
-        "",
-    ]
-    (folder / "model_card.md").write_text("\n".join(lines), encoding="utf-8")
+        lines.append(f"| reference | {summary['reference']}, first margin {_number(summary['step0_margin'])} |")
+    if "warning" in summary:
+        lines += ["", f"**{summary['warning']['happened']}** {summary['warning']['advice']}"]
+    (folder / "model_card.md").write_text("\n".join(lines) + _ENDING, encoding="utf-8")
+
+
+def _number(value: float | None) -> str:
+    """A number of the summary for reading.
+
+    >>> _number(1.23456), _number(None)
+    ('1.235', 'n/a')
+    """
+    return "n/a" if value is None else f"{value:.3f}"

@@ -14,7 +14,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from pitchpipe.store.errors import RunError
-from pitchpipe.training.run_folders import METRICS, write_json, write_progress
+from pitchpipe.training.run_folders import METRICS, finite, write_json, write_progress
 
 WHOLE = "whole.json"
 _stop = threading.Event()
@@ -59,7 +59,15 @@ class Monitor(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         self.began = self.last = time.monotonic()
         self.first_step = state.global_step
+        self._cut_torn_line()
         write_progress(self.folder, "training", state.global_step, state.max_steps)
+
+    def _cut_torn_line(self) -> None:
+        """A write that a full disk cut short must not swallow the line that follows it."""
+        path = self.folder / METRICS
+        if path.is_file():
+            with path.open("r+b") as file:
+                file.truncate(file.read().rfind(b"\n") + 1)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         spent = time.monotonic() - self.began
@@ -102,7 +110,4 @@ class Monitor(TrainerCallback):  # type: ignore[misc]
 
 def _plain(value: Any) -> float | str | None:
     """A number that JSON can hold; what is not finite becomes None."""
-    if isinstance(value, str):
-        return value
-    number = float(value)
-    return number if number == number and abs(number) != float("inf") else None
+    return value if isinstance(value, str) else finite(float(value))

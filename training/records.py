@@ -63,8 +63,11 @@ def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> 
     return found
 
 
-def seal_run(folder: Path, plan: Plan, snapshot_id: str | None, parents: list[str | None], **facts: Any) -> None:
-    """Writes the manifest, after which the run counts as finished."""
+def seal_run(folder: Path, plan: Plan, snapshot_id: str | None, parent: str | None, **facts: Any) -> None:
+    """Writes the manifest, after which the run counts as finished.
+
+    `parent` is the training run that this one continues from, or that it evaluates or generates with.
+    """
     write_progress(folder, "finished")
     write_manifest(
         folder,
@@ -72,7 +75,8 @@ def seal_run(folder: Path, plan: Plan, snapshot_id: str | None, parents: list[st
         method=getattr(plan, "method", None),
         name=plan.name,
         snapshot_id=snapshot_id,
-        parents=[parent for parent in parents if parent],
+        parent_run_id=parent,
+        parents=[parent] if parent else [],
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
         pitchpipe_version=importlib.metadata.version("pitchpipe"),
         **facts,

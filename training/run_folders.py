@@ -12,7 +12,9 @@ that lies between is derived from what is there: nobody stores a status, so none
 
 from __future__ import annotations
 
+import errno
 import json
+import math
 import os
 import secrets
 import time
@@ -23,6 +25,7 @@ from typing import Any
 
 from pitchpipe.store.errors import NotFoundError, RunError
 from pitchpipe.store.identity import hash_file, new_id
+from pitchpipe.training.disk import DiskFullError
 from pitchpipe.training.plans import Plan, load_plan, plan_to_toml
 from pitchpipe.training.processes import is_alive
 
@@ -65,7 +68,7 @@ class RunState:
     """Seconds since this process began."""
     happened: str = ""
     advice: str = ""
-    """The two parts of the error of a failed run."""
+    """The two parts of the error of a failed run, or of the warning of a finished one."""
     pid: int | None = None
     summary: dict[str, Any] = field(default_factory=dict)
     """The small numbers of a finished run."""
@@ -83,9 +86,13 @@ def write_atomic(path: Path, data: bytes | str) -> None:
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFullError(
+                f"The disk that holds {path} is full: {error.strerror}.", "Free some space and try again."
+            ) from error
         raise RunError(
             f"{path} could not be written: {error.strerror}.",
-            "Make room on the disk or fix its permissions, then retry.",
+            "Fix what it names, the permissions perhaps, then retry.",
         ) from error
     _flush_folder(path.parent)
 
@@ -101,6 +108,15 @@ def _flush_folder(folder: Path) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Writes a JSON document that people can read, whole or not at all."""
     write_atomic(path, json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+
+
+def finite(number: float) -> float | None:
+    """The number where JSON can hold it; NaN and the infinities become None.
+
+    >>> finite(1.5), finite(float("nan"))
+    (1.5, None)
+    """
+    return number if math.isfinite(number) else None
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -131,7 +147,7 @@ def read_state(folder: Path) -> RunState:
     """Derives where the run stands from the files that are there."""
     plan = read_plan(folder)
     progress, process = read_json(folder / PROGRESS), read_json(folder / PROCESS)
-    failure = read_json(folder / FAILURE)
+    failure, summary = read_json(folder / FAILURE), read_json(folder / SUMMARY)
     pid = process.get("pid")
     alive = pid is not None and is_alive(pid, process.get("started"))
     if (folder / MANIFEST).is_file():
@@ -144,6 +160,7 @@ def read_state(folder: Path) -> RunState:
         status = RunStatus.INTERRUPTED
     else:
         status = RunStatus.WAITING
+    told = {RunStatus.FAILED: failure, RunStatus.FINISHED: summary.get("warning", {})}.get(status, {})
     return RunState(
         run_id=folder.resolve().name,
         folder=folder,
@@ -156,10 +173,10 @@ def read_state(folder: Path) -> RunState:
         total_steps=progress.get("total_steps", 0),
         eta_seconds=progress.get("eta_seconds") if status is RunStatus.RUNNING else None,
         seconds=progress.get("seconds"),
-        happened=failure.get("happened", "") if status is RunStatus.FAILED else "",
-        advice=failure.get("advice", "") if status is RunStatus.FAILED else "",
+        happened=told.get("happened", ""),
+        advice=told.get("advice", ""),
         pid=pid if alive else None,
-        summary=read_json(folder / SUMMARY),
+        summary=summary,
     )
 
 

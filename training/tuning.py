@@ -58,7 +58,7 @@ def tune(folder: Path, plan: TrainPlan) -> None:
     checkpoint = last_whole_checkpoint(folder)
     if checkpoint is None:
         (folder / "metrics.jsonl").unlink(missing_ok=True)
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    _train(trainer, checkpoint)
     stop_if_asked()
     _finish(folder, plan, trainer, encoder, resolved, ledger, result, snapshot, time.monotonic() - began)
 
@@ -126,6 +126,19 @@ def _build_trainer(
     return trainer
 
 
+def _train(trainer: Any, checkpoint: Path | None) -> None:
+    """Trains to the end, from the checkpoint when there is one."""
+    from transformers import TrainerState
+
+    state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json")) if checkpoint else None
+    if state is not None and state.global_step >= state.max_steps:
+        # Resumed at its last step, the trainer would take one more, so the weights are only loaded.
+        trainer._load_from_checkpoint(str(checkpoint))
+        trainer.state = state
+    else:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+
+
 def last_whole_checkpoint(folder: Path) -> Path | None:
     """The newest checkpoint that was written to its end; half-written ones are cleared away."""
     found = {}
@@ -163,11 +176,17 @@ def _finish(
     }
     if plan.method == "dpo":
         summary |= {"step0_margin": metrics[0]["rewards/margins"], "reference": reference_of(plan, resolved)}
+    lost = next((metric["step"] for metric in metrics if metric["loss"] is None), None)
+    if lost is not None:
+        summary["warning"] = {
+            "happened": f"The loss was no finite number at step {lost}; the model has most likely learned nothing.",
+            "advice": f"Lower the learning rate, which was {plan.learning_rate:g}, and tune again.",
+        }
     write_json(folder / SUMMARY, summary)
     write_samples(folder, plan, trainer.model, encoder, result)
     write_model_card(folder, plan, resolved, snapshot, summary)
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-    seal_run(folder, plan, snapshot["snapshot_id"], base_model=resolved.name, parents=[resolved.run_id])
+    seal_run(folder, plan, snapshot["snapshot_id"], base_model=resolved.name, parent=resolved.run_id)
 
 
 def _gaps(metrics: list[dict[str, Any]]) -> list[float]:

@@ -44,11 +44,14 @@ def measure_win_rate(scores: Sequence[float], resamples: int = 2000, seed: int =
     losses = sum(score < 0.5 for score in scores)
     chance = Random(seed)
     means = sorted(sum(chance.choices(scores, k=count)) / count for _ in range(resamples))
-    low, high = means[int(0.025 * resamples)], means[int(0.975 * resamples) - 1]
+    rate = sum(scores) / count
+    # The bootstrap of few or equal outcomes has no width (3 wins of 3 would be "1 to 1"), so the Wilson interval of the
+    # same rate bounds it from below.
+    _, wilson_low, wilson_high = measure_share(rate * count, count)
+    low = min(means[int(0.025 * resamples)], wilson_low or 0.0)
+    high = max(means[int(0.975 * resamples) - 1], wilson_high or 1.0)
     detectable = min(1.0, 0.5 + (1.96 + 0.84) * 0.5 / sqrt(count))
-    return WinRate(
-        count, wins, losses, count - wins - losses, sum(scores) / count, low, high, sign_test(wins, losses), detectable
-    )
+    return WinRate(count, wins, losses, count - wins - losses, rate, low, high, sign_test(wins, losses), detectable)
 
 
 def sign_test(wins: int, losses: int) -> float:
@@ -64,8 +67,8 @@ def sign_test(wins: int, losses: int) -> float:
     return float(min(1.0, 2 * tail))
 
 
-def measure_share(hits: int, total: int) -> tuple[float | None, float | None, float | None]:
-    """A share with its 95% Wilson interval; three Nones of nothing.
+def measure_share(hits: float, total: int) -> tuple[float | None, float | None, float | None]:
+    """A share with its 95% Wilson interval; three Nones of nothing. `hits` may count ties as halves.
 
     >>> [round(value, 3) for value in measure_share(5, 10)]
     [0.5, 0.237, 0.763]

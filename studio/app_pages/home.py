@@ -87,7 +87,9 @@ def suggest_next_step(counts: LoopCounts, progress: Progress, project_name: str)
             label="Go on judging" if progress.done else "Start judging",
         )
     if not counts.tasks:
-        return NextStep("There are examples but no tasks yet.", command=f"pitchpipe tasks --project {quoted}")
+        return NextStep(
+            "There are examples but no tasks yet.", command=f"pitchpipe tasks --project {quoted} --create rate"
+        )
     if counts.judgements and not counts.snapshots:
         return NextStep(
             f"{counts.judgements:,} judgements are in. Freeze them into a dataset that a run can learn from.",

@@ -85,7 +85,7 @@ def describe_progress(state: RunState, latest: dict[str, Any]) -> str:
     words = [state.stage] if state.stage and state.status is RunStatus.RUNNING else []
     if state.total_steps:
         words.append(f"step {state.step} of {state.total_steps}")
-    if "loss" in latest:
+    if latest.get("loss") is not None:
         words.append(f"loss {latest['loss']:.3f}")
     if latest.get("tokens_per_second"):
         words.append(f"{latest['tokens_per_second']:.0f} tokens/s")

@@ -107,7 +107,7 @@ def test_rows_in_are_rows_kept_plus_listed_drops_and_the_trainer_sees_what_was_k
     unit = "answer" if method == "sft" else "pair"
     rows_in = snapshot["counts"][f"{unit}_train"] + snapshot["counts"][f"{unit}_holdout"]
     exported = ask("export", "one", "--form", form, "--to", str(tmp_path / "out"), "--format", "jsonl")
-    listed = (tmp_path / "out" / "dropped.jsonl").read_text().splitlines()
+    listed = (tmp_path / "out" / f"{form}.dropped.jsonl").read_text().splitlines()
     assert exported["considered"] == rows_in
     assert exported["kept"] + len(listed) == rows_in
     all_rows = ("--set", "max_rows=0") if method == "dpo" else ()

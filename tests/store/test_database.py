@@ -233,7 +233,7 @@ def test_an_import_into_a_full_disk_is_told_and_leaves_nothing(small_disk: Path,
     with pytest.raises(StoreFullError):
         import_file(store, rows, "p", format="alpaca")
     assert store.read("SELECT count(*) FROM examples") == [(0,)]
-    assert list((small_disk / "w" / "tmp").iterdir()) == []
+    assert list((small_disk / "w").glob(".import*")) == []
     store.close()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pitchpipe.store.database import Store
+from pitchpipe.store.database import Store, open_store
 from pitchpipe.store.errors import PitchpipeError
 from pitchpipe.store.ingest import import_file
 from pitchpipe.store.judgement_reading import measure_project_agreement
@@ -59,7 +59,7 @@ def test_a_file_that_cannot_be_read_imports_nothing(
     assert caught.value.happened
     assert caught.value.advice
     assert dump(store) == before
-    assert not list((store.workspace / "tmp").glob("*")) or not (store.workspace / "tmp").exists()
+    assert list(store.workspace.glob(".import*")) == []
 
 
 def test_a_failure_in_the_middle_leaves_no_row_behind(
@@ -74,7 +74,44 @@ def test_a_failure_in_the_middle_leaves_no_row_behind(
     with pytest.raises(ZeroDivisionError):
         import_file(store, write_lines("a.jsonl", rows), "p", format="alpaca")
     assert dump(store) == before
-    assert list((store.workspace / "tmp").iterdir()) == []
+    assert list(store.workspace.glob(".import*")) == []
+
+
+@pytest.mark.parametrize("name", ["split=train", "it's", "br[ab]ck", "st*r", "a b%20"])
+def test_nothing_in_the_name_of_the_workspace_is_a_column_or_one_of_sqls_wildcards(
+    tmp_path: Path, write_lines: WriteLines, name: str
+) -> None:
+    store = open_store(tmp_path / name / "w")
+    create_project(store, "p", holdout_share=0.5, salt="s")
+    rows = [json.dumps({"instruction": f"Do {n}", "input": "", "output": f"Done {n}"}) for n in range(40)]
+    report = import_file(store, write_lines("a.jsonl", rows), "p", format="alpaca")
+    assert report.added["examples"] == 40
+    assert 5 < report.holdout < 35
+    store.close()
+
+
+def test_rows_of_one_tree_lie_on_one_side_even_with_other_requests(store: Store, write_lines: WriteLines) -> None:
+    create_project(store, "p", holdout_share=0.5, salt="s")
+    mapping = write_lines("m.toml", ['kind = "write"', 'prompt = "{q}"', 'answer = "x"', 'tree = "{t}"'])
+    rows = [json.dumps({"q": f"Question {n} of tree {n % 6}?", "t": f"t{n % 6}"}) for n in range(30)]
+    import_file(store, write_lines("r.jsonl", rows[:15]), "p", mapping=mapping)
+    import_file(store, write_lines("s.jsonl", rows[15:]), "p", mapping=mapping)
+    sides = store.read(
+        "SELECT e.tree, count(DISTINCT g.split) FROM examples e JOIN group_splits g ON g.group_id = e.group_id "
+        "GROUP BY e.tree"
+    )
+    assert sorted(sides) == [(f"t{n}", 1) for n in range(6)]
+
+
+def test_two_equal_answers_of_a_row_are_two_answers(store: Store, write_lines: WriteLines) -> None:
+    create_project(store, "p", holdout_share=0.0)
+    mapping = write_lines("m.toml", ['kind = "compare"', 'prompt = "{q}"', 'answer_a = "{a}"', 'answer_b = "{b}"'])
+    rows = write_lines("r.jsonl", [json.dumps({"q": "Same?", "a": "yes", "b": "yes"})])
+    assert import_file(store, rows, "p", mapping=mapping).added["candidates"] == 2
+    assert import_file(store, rows, "p", mapping=mapping).added["candidates"] == 0
+    task = claim_next_task(store, "p", "ana")
+    assert task is not None
+    assert [answer.text for answer in task.answers] == ["yes", "yes"]
 
 
 def test_one_id_cannot_name_two_conversations(store: Store, write_lines: WriteLines) -> None:

@@ -69,7 +69,9 @@ def reviewed(compare_store: Store, snapshot: Snapshot) -> Store:
 
 def test_registering_twice_adds_nothing(reviewed: Store) -> None:
     register_run(reviewed, "p", reviewed.workspace / "runs" / "run_train")
-    assert register_candidates(reviewed, "p", "run_gen") == {"candidates": 0, "review_tasks": 0, "identical": 1}
+    before = reviewed.read("SELECT (SELECT count(*) FROM candidates), (SELECT count(*) FROM tasks)")
+    assert register_candidates(reviewed, "p", "run_gen") == {"candidates": 6, "review_tasks": 2, "identical": 1}
+    assert reviewed.read("SELECT (SELECT count(*) FROM candidates), (SELECT count(*) FROM tasks)") == before
     assert [run.id for run in list_runs(reviewed, "p")] == ["run_train", "run_gen"]
 
 

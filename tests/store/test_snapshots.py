@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,7 @@ from pitchpipe.store.errors import NotFoundError, SnapshotError, UsageError
 from pitchpipe.store.ingest import import_file
 from pitchpipe.store.projects import create_project
 from pitchpipe.store.queueing import claim_next_task
-from pitchpipe.store.records import TaskKind
+from pitchpipe.store.records import SubmitOutcome, TaskKind
 from pitchpipe.store.snapshot_building import Recipe
 from pitchpipe.store.snapshots import create_snapshot, diff_snapshots, find_snapshot, read_rows, verify_snapshot
 from pitchpipe.store.tasking import create_tasks
@@ -32,10 +33,11 @@ WriteLines = Callable[[str, list[str]], Path]
 def judge_all(store: Store, annotator: str, value: dict[str, object]) -> None:
     while task := claim_next_task(store, "p", annotator):
         given_value = value if task.kind is TaskKind.COMPARE else {"text": f"corrected by {annotator}"}
-        submit_judgement(
-            store, judgement_id=f"{annotator}-{task.task_id}", task_id=task.task_id, annotator=annotator,
+        outcome = submit_judgement(
+            store, judgement_id=f"{annotator}-{task.token}", task_id=task.task_id, annotator=annotator,
             token=task.token, value=given_value,
         )  # fmt: skip
+        assert outcome is SubmitOutcome.RECORDED
 
 
 def test_units_in_are_rows_plus_listed_drops(compare_store: Store) -> None:
@@ -90,6 +92,29 @@ def test_the_same_knowledge_frozen_twice_is_the_same_snapshot(compare_store: Sto
     judge_all(compare_store, "ana", {"verdict": "tie", "strength": 0})
     with pytest.raises(UsageError, match="stands for"):
         create_snapshot(compare_store, "p", "one")
+
+
+def test_a_second_name_leaves_the_folder_alone_and_other_drops_are_another_snapshot(compare_store: Store) -> None:
+    one = create_snapshot(compare_store, "p", "one")
+    before = {path.name: path.read_bytes() for path in one.folder.iterdir()}
+    assert create_snapshot(compare_store, "p", "two").folder == one.folder
+    assert {path.name: path.read_bytes() for path in one.folder.iterdir()} == before
+    example = compare_store.read("SELECT id FROM examples ORDER BY position LIMIT 1")[0][0]
+    decide(compare_store, example, "drop", "why", "cora")
+    decide(compare_store, example, "keep", "", "cora")
+    assert create_snapshot(compare_store, "p", "three").id == one.id
+    decide(compare_store, example, "drop", "why", "cora")
+    assert create_snapshot(compare_store, "p", "four").id != one.id
+
+
+def test_another_snapshot_in_the_place_of_one_is_found_out(compare_store: Store) -> None:
+    one = create_snapshot(compare_store, "p", "one")
+    judge_all(compare_store, "ana", {"verdict": "tie", "strength": 0})
+    two = create_snapshot(compare_store, "p", "two")
+    shutil.rmtree(one.folder)
+    shutil.copytree(two.folder, one.folder)
+    assert verify_snapshot(one.folder) == []
+    assert verify_snapshot(one.folder, one.id) == [f"the content is that of {two.id}, not of {one.id}"]
 
 
 @pytest.mark.parametrize("damage", ["rows", "card", "missing", "manifest"])
@@ -167,10 +192,17 @@ def test_no_sealed_row_reaches_an_export_whatever_the_order_of_events(
         }
         sides = store.read("SELECT group_id, count(DISTINCT split) FROM group_splits GROUP BY group_id")
         assert all(count == 1 for _, count in sides)
+        seen: set[str] = set()
         for export in root.glob("export-*/*/*.jsonl"):
-            if export.name != "dropped.jsonl":
+            if not export.name.endswith("dropped.jsonl"):
                 exported = {json.loads(line)["example_id"] for line in export.read_text().splitlines()}
                 assert not exported & sealed
+                seen |= exported
+        # All but a project whose every group is sealed must have exported something, or the test would prove nothing.
+        open_examples = store.read(
+            "SELECT count(*) FROM examples e JOIN group_splits g ON g.group_id = e.group_id WHERE g.split = 'train'"
+        )[0][0]
+        assert bool(seen) == bool(open_examples)
         store.close()
 
 

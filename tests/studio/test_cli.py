@@ -179,5 +179,5 @@ def test_the_api_refuses_strangers_and_the_token_file_is_its_owners_alone(worksp
 def test_doctor_says_what_is_here_and_changes_nothing(workspace: Path) -> None:
     before = sorted(path.name for path in workspace.iterdir())
     findings = {f["check"]: f for f in ask("doctor", workspace=workspace)["findings"]}
-    assert findings["store"]["found"] == "6 examples, 12 judgements"
+    assert findings["store"]["found"] == "6 examples, 12 judgements in 1 projects"
     assert sorted(path.name for path in workspace.iterdir()) == before

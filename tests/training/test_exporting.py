@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pitchpipe.store.errors import SnapshotError, UsageError
+from pitchpipe.store.identity import hash_file
 from pitchpipe.training.exporting import export_snapshot, neutralise_cell, restore_cell
 from tests.training.snapshots import answer_row, pair_row, write_snapshot
 
@@ -22,13 +23,24 @@ def test_an_export_repeats_to_the_byte_and_adds_up(snapshot: Path, tmp_path: Pat
     first = export_snapshot(snapshot, form, tmp_path / "one", format)  # type: ignore[arg-type]
     again = export_snapshot(snapshot, form, tmp_path / "two", format)  # type: ignore[arg-type]
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
-    assert names == sorted(["dropped.jsonl", f"{form}.{format}", "manifest.json"])
+    assert names == sorted([f"{form}.dropped.jsonl", f"{form}.{format}", f"{form}.manifest.json"])
     for name in names:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     assert first.considered == first.kept + sum(first.dropped.values())
     assert (first.kept, first.sha256) == (again.kept, again.sha256)
-    listed = [json.loads(line) for line in (tmp_path / "one" / "dropped.jsonl").read_text().splitlines()]
+    listed = [json.loads(line) for line in (tmp_path / "one" / f"{form}.dropped.jsonl").read_text().splitlines()]
     assert len(listed) == first.considered - first.kept
+
+
+def test_forms_exported_into_one_folder_leave_each_others_files_alone(snapshot: Path, tmp_path: Path) -> None:
+    export_snapshot(snapshot, "sft", tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    export_snapshot(snapshot, "dpo", tmp_path)
+    after = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert before.items() <= after.items() and len(after) == 6
+    for form in ("sft", "dpo"):
+        files = json.loads(after[f"{form}.manifest.json"])["files"]
+        assert files == {name: hash_file(tmp_path / name) for name in (f"{form}.dropped.jsonl", f"{form}.parquet")}
 
 
 @pytest.mark.parametrize("form", ["sft", "dpo", "kto", "reward", "raw"])

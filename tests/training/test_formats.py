@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pitchpipe.training.formats import FormatPolicy, FormatResult, build_rows
+from pitchpipe.training.formats import FormatPolicy, FormatResult, build_rows, choose_references
 from tests.training.snapshots import answer_row, frame, pair_row
+
+SAMPLES = Path(__file__).resolve().parents[2] / "sample_data"
 
 
 def rules(result: FormatResult) -> dict[str, str]:
@@ -112,6 +115,55 @@ def test_kto_labels_follow_ratings_then_comparisons_then_authors() -> None:
     assert rules(result) == {"row_a0006": "not_judged"}
 
 
+def test_models_are_measured_against_people_then_the_house_then_judged_imports_and_never_against_a_model() -> None:
+    best, holdout = json.dumps({"helpfulness": 4.0}), {"split": "holdout"}
+    rows = frame(
+        [
+            answer_row(1, candidate_id="lost", scores=json.dumps({"helpfulness": 0.0}), **holdout),
+            answer_row(2, example_id="ex_0001", origin="import", candidate_id="won", scores=best, **holdout),
+            pair_row(3, example_id="ex_0001", candidate_a="won", candidate_b="lost", **holdout),
+            answer_row(4, **holdout),
+            answer_row(5, example_id="ex_0004", origin="person", **holdout),
+            answer_row(6, example_id="ex_0004", origin="model", candidate_id="tuned", scores=best, **holdout),
+            pair_row(7, example_id="ex_0004", candidate_a="tuned", candidate_b="cand_0005", **holdout),
+            answer_row(8, origin="import", **holdout),
+            answer_row(9, example_id="ex_0008", origin="import", scores=best, **holdout),
+            answer_row(10, origin="model", scores=best, **holdout),
+            answer_row(11, answer=" ", **holdout),
+            answer_row(12),
+        ]
+    )
+    result = choose_references(rows)
+    assert kept(result) == ["row_a0001", "row_a0005", "row_a0009"]
+    assert rules(result) == {
+        "row_a0002": "better_answer_exists",
+        "row_a0004": "better_answer_exists",
+        "row_a0006": "written_by_model",
+        "row_a0008": "not_judged",
+        "row_a0010": "written_by_model",
+        "row_a0011": "empty_answer",
+        "row_a0012": "not_holdout",
+    }
+    assert kept(build_rows("sft", rows)) == ["row_a0012"]
+
+
+def test_every_sample_holdout_row_has_its_house_answer_as_reference_though_it_lost_its_comparison() -> None:
+    samples = [json.loads(line) for line in (SAMPLES / "helpdesk.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows, house = [], []
+    for number, sample in enumerate(samples):
+        side = {"split": sample["split"]}
+        theirs = {"example_id": f"ex_{number:04d}", "candidate_id": f"rival_{number:04d}", "origin": "import"}
+        rows += [
+            answer_row(number, sample["prompt"], sample["answer"], **side),
+            answer_row(number + 5000, sample["prompt"], sample["rival"], **theirs, **side),
+            pair_row(number, verdict="b", **side),
+        ]
+        house += [sample["answer"]] if sample["split"] == "holdout" else []
+    references = choose_references(frame(rows)).kept
+    assert len(references) == 40
+    assert [row["completion"][0]["content"] for row in references] == house
+
+
 SIDES = st.sampled_from(["train", "holdout"])
 ANSWERS = st.builds(
     answer_row,
@@ -141,6 +193,19 @@ def test_every_row_is_kept_or_listed_and_no_holdout_row_is_kept(rows: list[dict[
     sealed = {row["row_id"] for row in numbered if row["split"] == "holdout"}
     assert not sealed & set(kept(result))
     assert all(rules(result)[row_id] == "sealed_holdout" for row_id in sealed & set(of_kind))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(ANSWERS | PAIRS, max_size=12))
+def test_every_answer_is_a_reference_or_listed_and_none_is_of_the_train_side_or_by_a_model(
+    rows: list[dict[str, Any]],
+) -> None:
+    numbered = [{**row, "row_id": f"row_{index}"} for index, row in enumerate(rows)]
+    result = choose_references(frame(numbered))
+    answers = {row["row_id"]: row for row in numbered if row["row_kind"] == "answer"}
+    assert Counter(kept(result) + [row.row_id for row in result.dropped]) == Counter(list(answers))
+    chosen = [answers[row_id] for row_id in kept(result)]
+    assert all(row["split"] == "holdout" and row["origin"] != "model" for row in chosen)
 
 
 @settings(max_examples=30, deadline=None)

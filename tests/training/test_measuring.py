@@ -134,6 +134,8 @@ def test_evaluation_counts_by_hand_and_generate_takes_the_answers_from_the_cache
     )
     folder = carry_out(plan)
     assert verify_run(folder) == []
+    sealed = read_json(folder / "manifest.json")
+    assert (sealed["parent_run_id"], sealed["parents"]) == (run.name, [run.name])
     report, table = read_json(folder / "evaluation.json"), pl.read_parquet(folder / "nll.parquet")
     assert report["holdout"] == {"scored": 6, "too_long": 0, "answered": 6}
     assert (report["checks"]["anything"]["tuned"]["share"], report["checks"]["nothing"]["tuned"]["share"]) == (1.0, 0.0)
@@ -170,11 +172,23 @@ def test_generate_answers_a_file_of_prompts(sft_plan: TrainPlan, carry_out: Carr
         carry_out(plan)
 
 
+def test_a_check_may_ask_for_the_beginning_and_end_of_any_line() -> None:
+    from pitchpipe.training.evaluation import compile_checks
+
+    pattern = compile_checks({"line": "^Next step: .+$"})["line"]
+    assert pattern.search("It ships today.\nNext step: Wait.\nThanks.")
+    assert not pattern.search("It ships today. Next step: Wait.")
+
+
 def test_what_cannot_be_measured_is_told(sft_plan: TrainPlan, carry_out: CarryOut, snapshot: Path) -> None:
     from pitchpipe.training.evaluation import compile_checks, holdout_references
 
+    for pattern in ("(", 3, "a{99999999999}"):
+        with pytest.raises(UsageError, match="'broken'") as caught:
+            compile_checks({"broken": pattern})
+        assert caught.value.advice == f"Correct the pattern {pattern!r} in the plan."
     with pytest.raises(UsageError, match="'broken'"):
-        compile_checks({"broken": "("})
+        carry_out(with_dials(EvaluatePlan(), run="/nowhere", snapshot="/nowhere", checks={"broken": "("}))
     with pytest.raises(SnapshotError, match="no holdout rows"):
         holdout_references(frame([answer_row(1)]))
     with pytest.raises(RunError, match="no run folder"):

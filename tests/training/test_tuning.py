@@ -78,7 +78,8 @@ def test_preference_tuning_goes_on_from_an_instruction_tuned_run_and_holds_to_it
     second = carry_out(with_dials(sft_plan, method="dpo", model=str(first), learning_rate=0.001, sft_weight=0.2))
     summary = read_json(second / "summary.json")
     assert (summary["step0_margin"], summary["reference"]) == (0.0, f"run {first.name}")
-    assert read_manifest(second)["parents"] == [first.name]
+    assert (read_manifest(second)["parents"], read_manifest(second)["parent_run_id"]) == ([first.name], first.name)
+    assert (read_manifest(first)["parents"], read_manifest(first)["parent_run_id"]) == ([], None)
     before, after = adapter(first), adapter(second)
     assert before.keys() == after.keys()
     assert all(not before[name].equal(after[name]) for name in before)
