@@ -138,27 +138,21 @@ class Output:
             typer.echo(f"{report['split_conflicts']} groups keep the side of the seal that they had before.")
 
     def show_demo(self, summary: dict[str, Any]) -> None:
-        """The loop's table: rows by stage, then what the tuning did."""
+        """The loop in one table: rows by stage, then what the tuning did."""
         if self.as_json:
             self.show(summary)
             return
-        _print_table("The loop", [{"stage": name, "rows": count} for name, count in summary["stages"].items()])
         nll, style = summary["holdout_nll"], summary["style_rate"]
-        _print_table(
-            "On the sealed holdout",
-            [
-                {
-                    "measure": "NLL per token (lower is better)",
-                    "base": _round(nll["base"]),
-                    "tuned": _round(nll["tuned"]),
-                },
-                {"measure": "answers in house style", "base": f"{style['base']:.0%}", "tuned": f"{style['tuned']:.0%}"},
-            ],
-        )
-        typer.echo(
-            f"Pairs exported: {summary['pairs']}. DPO step-0 margin: {summary['dpo_step0_margin']:g}. "
-            f"Review tasks waiting: {summary['review_tasks']}. {summary['seconds']:.0f} s in all."
-        )
+        rows = {
+            **summary["stages"],
+            "holdout NLL per token, base -> tuned": f"{_round(nll['base'])} -> {_round(nll['tuned'])}",
+            "house style on the sealed holdout, base -> tuned": f"{style['base']:.0%} -> {style['tuned']:.0%}",
+            "pairs exported": summary["pairs"],
+            "DPO margin at step 0": f"{summary['dpo_step0_margin']:g}",
+            "review tasks waiting for people": summary["review_tasks"],
+            "seconds": f"{summary['seconds']:.0f}",
+        }
+        _print_table("The loop", [{"what": name, "rows or figure": str(value)} for name, value in rows.items()])
 
     def parse_dials(self, settings: list[str] | None) -> dict[str, Any]:
         """`name=value` settings as values: TOML literals where they are ones, else text."""
