@@ -106,13 +106,30 @@ def test_a_draft_is_kept_under_its_lease_and_refused_without_it(desk: Store, pro
         (b'{"task_id": "t", "token"', HERE, 400),
         (b'{"task_id": "t", "token": "k", "body": "text"}', HERE, 400),
         (b'{"task_id": "t", "token": "k", "body": {"reason": "\\ud800"}}', HERE, 400),
-        (b'{"task_id": "t", "token": "k", "body": {}}', HERE, 401),
+        (b'{"task_id": "t", "token": "k", "body": {"seconds": NaN}}', HERE, 400),
+        (b'{"task_id": "t", "token": "k", "body": ' + b'{"a":' * 100_000 + b"}" * 100_001, HERE, 400),
+        (b'{"task_id": "t", "token": "k", "body": {"reason": "' + b"x" * 300_000 + b'"}}', HERE, 413),
+        (b" " * (5 << 20), HERE, 413),
     ],
-    ids=["foreign page", "form content", "torn", "no object", "half a character", "signed out"],
+    ids=["foreign page", "form content", "torn", "no object", "half a character", "NaN", "deep", "long", "huge"],
 )
 def test_a_draft_that_is_not_in_order_is_refused(
     desk: Store, payload: bytes, headers: dict[str, str], status: int
 ) -> None:
-    answer = browse().post("/api/v1/drafts", content=payload, headers={"Content-Type": "application/json", **headers})
+    browser = browse()
+    sign_in_as(browser, "ana")
+    answer = browser.post("/api/v1/drafts", content=payload, headers={"Content-Type": "application/json", **headers})
     assert answer.status_code == status
     assert answer.json()["saved"] is False
+
+
+def test_a_draft_of_somebody_who_is_signed_out_is_not_even_read(desk: Store) -> None:
+    answer = browse().post(
+        "/api/v1/drafts", content=b" " * (5 << 20), headers={"Content-Type": "application/json", **HERE}
+    )
+    assert (answer.status_code, answer.json()["saved"]) == (401, False)
+
+
+@pytest.mark.parametrize("host", ["[::1", "evil.example", "127.0.0.1.evil.example:8501"])
+def test_an_address_that_is_not_this_machines_gets_no_form(desk: Store, host: str) -> None:
+    assert browse().get("/login", headers={"Host": host}).status_code == 403
