@@ -39,10 +39,10 @@ def store(tmp_path: Path, home: str, request: pytest.FixtureRequest) -> Iterator
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+def postgres_server() -> Iterator[PostgresServer]:
     """A PostgreSQL cluster of our own on a free port, stopped at the end; skips where there is none."""
     try:
-        server = start_server(tmp_path_factory.mktemp("postgres"))
+        server = start_server()
     except PostgresMissingError as missing:
         pytest.skip(reason=str(missing))
     yield server

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,12 +31,13 @@ class PostgresServer:
         return f"dbname={name} host=127.0.0.1 port={self.port} user=tester"
 
     def stop(self) -> None:
-        """Stops the cluster."""
+        """Stops the cluster and removes its folder."""
         _run_as_owner([str(self.programs / "pg_ctl"), "-D", str(self.folder), "-m", "immediate", "-w", "stop"])
+        shutil.rmtree(self.folder.parent)
 
 
-def start_server(folder: Path) -> PostgresServer:
-    """A new cluster in the folder. Raises PostgresMissingError where its programs are not installed."""
+def start_server() -> PostgresServer:
+    """A new cluster in a folder of its own. Raises PostgresMissingError where its programs are not installed."""
     programs = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
     if programs is None and (found := shutil.which("initdb")):
         programs = Path(found).parent
@@ -44,12 +46,11 @@ def start_server(folder: Path) -> PostgresServer:
     with socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    cluster = folder / "cluster"
+    # Not among pytest's folders: those are closed to others, and the server refuses to run as root.
+    folder = Path(tempfile.mkdtemp(prefix="pitchpipe-postgres-"))
     if os.geteuid() == 0:
-        # The server refuses to run as root; its own account must reach the folder, so every parent is opened to it.
-        for parent in (folder, *folder.parents[:2]):
-            parent.chmod(parent.stat().st_mode | 0o011)
         shutil.chown(folder, "postgres")
+    cluster = folder / "cluster"
     _run_as_owner([str(programs / "initdb"), "-D", str(cluster), "-A", "trust", "-U", "tester", "--no-sync"])
     options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
     log = str(folder / "log")
