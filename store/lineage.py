@@ -60,7 +60,6 @@ _UP = {
         "WHERE row_id IN (SELECT unnest($ids))"
     ),
     ("row", "example"): "SELECT DISTINCT example_id FROM snapshot_rows WHERE row_id IN (SELECT unnest($ids))",
-    ("snapshot", "row"): "SELECT DISTINCT row_id FROM snapshot_rows WHERE snapshot_id IN (SELECT unnest($ids))",
     ("run", "snapshot"): (
         "SELECT DISTINCT snapshot_id FROM runs WHERE snapshot_id IS NOT NULL AND id IN (SELECT unnest($ids))"
     ),
@@ -71,6 +70,10 @@ _UP = {
 }
 
 # A snapshot's or a run's whole round is below it; what is below a snapshot is the runs made of it.
+# Only from the snapshot itself: a run was made from the rows it learned, not from all of its snapshot.
+_UP_FROM_SNAPSHOT = {
+    ("snapshot", "row"): "SELECT DISTINCT row_id FROM snapshot_rows WHERE snapshot_id IN (SELECT unnest($ids))"
+}
 _DOWN_FROM_SNAPSHOT = {("snapshot", "run"): "SELECT id FROM runs WHERE snapshot_id IN (SELECT unnest($ids))"}
 
 _HOMES = {
@@ -101,16 +104,17 @@ def trace_lineage(store: Store, id: str) -> dict[str, Any]:
         NotFoundError: nothing has that id.
     """
     kind, ids = _find_home(store, id)
-    down_steps = {**_DOWN, **_DOWN_FROM_SNAPSHOT} if kind == "snapshot" else _DOWN
-    led_to = _walk(store, down_steps, kind, ids)
-    rows = set(ids) if kind == "row" else led_to.get("row", set())
+    is_snapshot = kind == "snapshot"
+    made_from = _walk(store, {**_UP, **_UP_FROM_SNAPSHOT} if is_snapshot else _UP, kind, ids)
+    led_to = _walk(store, {**_DOWN, **_DOWN_FROM_SNAPSHOT} if is_snapshot else _DOWN, kind, ids)
+    rows = set(ids) if kind == "row" else (made_from if is_snapshot else led_to).get("row", set())
     learned = store.read(
         "SELECT DISTINCT run_id FROM run_rows WHERE row_id IN (SELECT unnest($ids))", {"ids": sorted(rows)}
     )
     return {
         "id": ids[0],
         "kind": kind,
-        "made_from": _list_found(_walk(store, _UP, kind, ids)),
+        "made_from": _list_found(made_from),
         "led_to": _list_found(led_to),
         "models_that_learned": sorted(str(row[0]) for row in learned),
     }

@@ -175,7 +175,9 @@ def train(
 @app.command()
 def evaluate(
     run: RunId,
-    checks: Annotated[Path | None, typer.Option(help="A TOML file with [checks]: name = 'regular expression'.")] = None,
+    checks: Annotated[
+        Path | None, typer.Option(help="A TOML file of format checks, such as sample_data/style.toml.")
+    ] = None,
     workspace: Workspace = _DEFAULT,
     json: Json = False,
 ) -> None:
@@ -254,6 +256,7 @@ def demo(
         from pitchpipe.studio.demo import run_demo
 
         output.show_demo(run_demo(workspace, output))
+        output.say(f"Judge the review tasks: pitchpipe up --workspace {workspace}")
 
 
 @app.command()

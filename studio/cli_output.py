@@ -73,7 +73,11 @@ class Output:
             def tell(state: RunState) -> None:
                 follow(state.stage, state.step, state.total_steps)
 
-            state = run_and_wait(Path(prepared["folder"]), tell)
+            try:
+                state = run_and_wait(Path(prepared["folder"]), tell)
+            except KeyboardInterrupt:
+                self.say(f"Go on with it later: python -m pitchpipe.training run {prepared['folder']}")
+                raise
         if state.status is not RunStatus.FINISHED:
             raise RunError(
                 state.happened or f"The run {prepared['run']} ended as '{state.status}'.",

@@ -16,6 +16,8 @@ from typing import Any
 from pitchpipe.store.errors import NotFoundError, PitchpipeError, StoreLockedError, UsageError
 
 STUDIO_FILE = "studio.json"
+_MAKING_VERBS = ("init", "import_file")
+"""Verbs that may make a workspace; any other that finds none was given the wrong place."""
 _ERRORS = {error.__name__: error for error in (UsageError, NotFoundError)}
 
 
@@ -31,6 +33,11 @@ def call_verb(
     from pitchpipe.store.database import open_store
     from pitchpipe.store.opening import explain_error
 
+    if verb not in _MAKING_VERBS and find_postgres() is None and not (workspace / "store.duckdb").exists():
+        raise NotFoundError(
+            f"There is no store in '{workspace}'.",
+            "Name the workspace with --workspace, or make one here: pitchpipe init.",
+        )
     try:
         store = open_store(workspace, find_postgres())
     except StoreLockedError as locked:

@@ -103,6 +103,16 @@ def test_lineage_leads_from_a_new_answer_back_to_the_annotator(reviewed: Store) 
     assert traced["made_from"]["annotator"]["ids"] == ["ana"]
 
 
+def test_a_snapshot_names_its_models_and_a_run_only_the_rows_it_learned(reviewed: Store, snapshot: Snapshot) -> None:
+    traced = trace_lineage(reviewed, "s")
+    assert traced["models_that_learned"] == ["run_train"]
+    assert traced["made_from"]["row"]["count"] == snapshot.counts["rows"]
+    run = trace_lineage(reviewed, "run_gen")
+    assert run["made_from"]["row"]["count"] == 1  # the one pair that was judged, of 21 rows
+    assert run["made_from"]["run"]["ids"] == ["run_train"]
+    assert trace_lineage(reviewed, "run_train")["led_to"]["run"]["ids"] == ["run_gen"]
+
+
 def test_an_annotator_by_name_leads_to_the_models_that_learned_from_them(reviewed: Store) -> None:
     assert trace_lineage(reviewed, "ana")["models_that_learned"] == ["run_train"]
     with pytest.raises(NotFoundError, match="nobody"):

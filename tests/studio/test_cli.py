@@ -101,6 +101,12 @@ def test_a_mistake_is_told_in_two_parts_without_a_traceback(
     assert len(done.stderr.strip().splitlines()) >= 2
 
 
+def test_a_mistyped_workspace_is_told_and_not_made(tmp_path: Path) -> None:
+    done = pitchpipe("tasks", "--project", "p", workspace=tmp_path / "typo")
+    assert (done.returncode, "There is no store in" in done.stderr) == (1, True)
+    assert not (tmp_path / "typo").exists()
+
+
 def test_an_unknown_model_is_told_before_anything_is_trained(workspace: Path) -> None:
     ask("snapshot", "create", "--project", "p", "--name", "s", workspace=workspace)
     done = pitchpipe("train", "--method", "dpo", "--snapshot", "s", "--model", "no/such-model", workspace=workspace)
