@@ -135,7 +135,7 @@ def test_a_preference_snapshot_of_pandalm_trains_ten_steps(
     assert found["unanimous"] == 879
     ask("snapshot", "create", "--project", "pandalm", "--name", "prefs")
     exported = ask("export", "prefs", "--form", "dpo", "--to", str(tmp_path / "out"))
-    assert exported["kept"] > 700
+    assert exported["kept"] > 500  # how many are sealed depends on the salt of the project
     run = ask(
         "train", "--method", "dpo", "--snapshot", "prefs", "--model", str(tiny_model), "--set", "max_steps=10",
         "--set", "batch_size=4", "--set", "samples=0", "--set", "max_rows=0",

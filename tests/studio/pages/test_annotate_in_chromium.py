@@ -104,9 +104,10 @@ def test_a_draft_follows_the_annotator_to_another_browser(serve_pages: Any, open
     server = serve_pages(count=2)
     page = open_page(server)
     page.keyboard.press("1")
-    _type_reason(page, "begun here")
-    page.wait_for_timeout(900)  # the last key's own draft leaves 800 ms after it; an earlier one says "kept" too
-    page.wait_for_selector("text=Draft kept · just now")
+    # An earlier, shorter draft says "kept" too; the one meant carries the last word.
+    with page.expect_request_finished(lambda sent: "/drafts" in sent.url and "begun here" in (sent.post_data or "")):
+        _type_reason(page, "begun here")
+    page.wait_for_selector("text=Draft kept")
     elsewhere = open_page(server)
     assert elsewhere.input_value("#reason") == "begun here"
     assert elsewhere.locator(".option[aria-checked=true]").get_attribute("data-value") == "-3"
