@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,10 @@ def run_command(as_json: bool) -> Iterator[Output]:
     except KeyboardInterrupt:
         output.say("Stopped.")
         raise typer.Exit(130) from None
+    except BrokenPipeError:
+        # Whoever reads, such as `head`, has had enough; the rest has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from None
     except _known_errors() as error:
         happened, _, advice = str(_explain(error)).partition("\n")
         typer.echo(f"{happened}\n{advice}", err=True)
