@@ -110,11 +110,12 @@ function pressPlain(s, event, target) {
   const onRow = s.rows.includes(target);
   if (onRow && (key === "ArrowUp" || key === "ArrowDown") && s.rows.length > 1) { moveQuestion(s, key === "ArrowUp" ? -1 : 1); return true; }
   if (onRow && (key === "ArrowLeft" || key === "ArrowRight")) { movePick(s, key === "ArrowLeft" ? -1 : 1); return true; }
-  if (event.repeat || s.isLocked) return false;
+  if (event.repeat) return false;
+  if (key === "u") { undoLast(s); return true; }
+  if (s.isLocked) return false;
   if (/^[0-9]$/.test(key)) return pressDigit(s, key);
   if (key === "t" || key === "T") { if (s.task) focusText(s); return Boolean(s.task); }
   if (key === "s") { if (s.task) openSkip(s, true); return Boolean(s.task); }
-  if (key === "u") { undoLast(s); return true; }
   if (key === "?") { toggleKeys(s); return true; }
   return false;
 }
@@ -148,7 +149,7 @@ function skipTask(s) {
 }
 
 function undoLast(s) {
-  if (s.isLocked) return;
+  if (s.isLocked) { s.wantsUndo = s.sent?.action !== "undo"; return; }  // regretted before the answer came: see settle
   if (s.draftTimer) sendDraft(s);
   send(s, sentOf(s, "undo", newJudgementId()));
 }
@@ -171,6 +172,7 @@ function send(s, sent) {
   s.trigger("sent", { ...sent, nonce: newJudgementId() });
   clearTimeout(s.patience);
   s.patience = setTimeout(() => {
+    s.wantsUndo = false;
     unlock(s);
     showStatus(s, "No answer from the server yet. Your text is safe: press again, or reload the page.", true);
   }, ACK_PATIENCE_MS);
@@ -201,7 +203,11 @@ function settle(s, ack) {
     if (entry) writeStored(key, { ...entry, unanswered: undefined });
   }
   unlock(s);
-  showStatus(s, ack.message, ack.outcome !== "recorded" && ack.outcome !== "repeated");
+  const isRecorded = ack.outcome === "recorded" || ack.outcome === "repeated";
+  showStatus(s, ack.message, !isRecorded);
+  const isRegretted = s.wantsUndo && isRecorded;
+  s.wantsUndo = false;
+  if (isRegretted) undoLast(s);
 }
 
 function contentOf(sent) { return [sent?.value, sent?.reason]; }
