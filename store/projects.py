@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+from dataclasses import asdict
 from typing import Any
 
 from pitchpipe.store.database import Store, Transaction, utc_now
 from pitchpipe.store.errors import NotFoundError, UsageError
 from pitchpipe.store.events import record_event
-from pitchpipe.store.identity import new_id
-from pitchpipe.store.records import Project
+from pitchpipe.store.identity import canonical_json, new_id
+from pitchpipe.store.records import Project, QueueRules
 
 _COLUMNS = (
     "id, name, overlap, holdout_share, salt, lease_seconds, minimum_dwell_ms, rate_rubric, compare_rubric, guideline, "
-    "created_at"
+    "created_at, queue_rules"
 )
 _SELECT_PROJECT = f"SELECT {_COLUMNS} FROM projects WHERE name = ?"
-_INSERT_PROJECT = f"INSERT INTO projects ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_INSERT_PROJECT = (
+    f"INSERT INTO projects ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
 
 
 def create_project(
@@ -31,6 +35,7 @@ def create_project(
     rate_rubric: str = "helpfulness",
     compare_rubric: str = "preference",
     guideline: str = "helpfulness",
+    rules: QueueRules | None = None,
     actor: str = "local",
 ) -> Project:
     """The project of that name, made with these settings unless it is there already (then it stays as it is).
@@ -49,7 +54,7 @@ def create_project(
     _check(0 <= minimum_dwell_ms <= 5000, f"minimum_dwell_ms is {minimum_dwell_ms}", "between 0 and 5000")
     row = [
         new_id("proj"), name, overlap, holdout_share, salt or secrets.token_hex(8), lease_seconds, minimum_dwell_ms,
-        rate_rubric, compare_rubric, guideline, utc_now(),
+        rate_rubric, compare_rubric, guideline, utc_now(), canonical_json(asdict(rules or QueueRules())),
     ]  # fmt: skip
 
     def insert_project(transaction: Transaction) -> None:
@@ -70,12 +75,17 @@ def get_project(store: Store, name: str) -> Project:
             f"There is no project '{name}'.",
             f"Projects here: {names}. Make one with: pitchpipe init --project NAME, or import a file into it.",
         )
-    return Project(*rows[0])
+    return _read_project(rows[0])
 
 
 def list_projects(store: Store) -> list[Project]:
     """All projects, oldest first."""
-    return [Project(*row) for row in store.read(f"SELECT {_COLUMNS} FROM projects ORDER BY created_at, id")]
+    return [_read_project(row) for row in store.read(f"SELECT {_COLUMNS} FROM projects ORDER BY created_at, id")]
+
+
+def _read_project(row: tuple[Any, ...]) -> Project:
+    rules = QueueRules(**json.loads(row[-1] or "{}"))
+    return Project(*(*row[:-1], rules))
 
 
 def _check(is_right: bool, found: str, expected: str) -> None:

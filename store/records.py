@@ -2,12 +2,18 @@
 
 Values of judgements, by kind (always in the order of the task's own candidates, never of the screen):
 
-    rate     {"helpfulness": 3, "correctness": 4}              one integer a rubric question
+    rate     {"helpfulness": 3, "tone": "warm"}                one answer a rubric question: a whole number on a scale
+                                                               (yes/no is 1/0), an option's name, or words
     compare  {"verdict": "a", "strength": -2}                  strength -3..3, negative for a, None if not asked
     rank     {"ranks": [0, 2, 1]}                              one rank a candidate, 0 is best, equal ranks are ties
     edit     {"text": "the corrected answer"}
-    write    {"text": "an answer of one's own"}
+    write    {"text": "an answer of one's own"}                and "instruction" where that is written too
     tag      {"labels": ["refund"]}
+    span     {"spans": [{"start": 4, "end": 9, "label": "false"}]}   characters of the answer, end exclusive; or []
+    turns    {"turns": {"1": {"helpfulness": 3}}}              by place in the conversation, the answer being the last
+    screen   {"compare": {...}, "rate": [{...}, {...}], "edit": {"answer": 0, "text": "..."}, "tag": {...}}
+                                                               the parts that were answered; "rate" has one entry a
+                                                               candidate (an empty one is not rated)
 """
 
 from __future__ import annotations
@@ -33,6 +39,12 @@ class TaskKind(StrEnum):
     """Write the answer."""
     TAG = "tag"
     """Label the text."""
+    SPAN = "span"
+    """Mark stretches of one answer, each with a kind of error."""
+    TURNS = "turns"
+    """Rate any turn of the assistant in a conversation, the answer included."""
+    SCREEN = "screen"
+    """Several of these at once, as a file in `prompts/screens/` says."""
 
 
 class Verdict(StrEnum):
@@ -136,6 +148,32 @@ class RejectedRow:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueRules:
+    """How a project hands out its work, beyond its overlap. The defaults hand out everything to everybody."""
+
+    most_raters: int = 0
+    """Adaptive overlap: a task whose raters disagree gets one more, up to so many. 0 is off."""
+    widest_spread: int = 2
+    """The largest difference between two ratings, or two strengths of preference, that counts as agreement
+    (HelpSteer2: two more raters where helpfulness differs by more than 2)."""
+    gold_every: int = 0
+    """One gold task after so many ordinary ones. 0 is off."""
+    gold_least_accuracy: float = 0.0
+    """An annotator below this share of right gold answers, of at least five, is paused. 0 is off."""
+    gold_feedback: bool = False
+    """Whether an annotator is told the known answer after a gold task."""
+    calibration_tasks: int = 0
+    """So many gold tasks come first, before any real work. 0 is off."""
+    repeat_every: int = 0
+    """One repeat of an annotator's own earlier task after so many ordinary ones; every second one with its sides
+    swapped. 0 is off."""
+    suggestions: bool = False
+    """Whether a model's suggestion is shown."""
+    break_after_minutes: int = 50
+    """A break is proposed after so many minutes of work. 0 is off."""
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """A body of work with one guideline, one seal and one queue."""
 
@@ -154,6 +192,7 @@ class Project:
     guideline: str
     """Names of files in `prompts/`."""
     created_at: datetime
+    rules: QueueRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +217,11 @@ class ClaimedTask:
     """What the annotator had typed or picked, in screen terms, or None."""
     leased_until: datetime
     is_reopened: bool = False
-    """True when an undo brought it back."""
+    """True when an undo, or the annotator's history, brought it back."""
+    rubric: str | None = None
+    """The name of the rubric or screen that it is judged by; None takes the project's for its kind."""
+    suggestion: dict[str, Any] | None = None
+    """`{"value": ..., "score": 0.91, "source": "topics-v1"}` in screen terms, where the project shows suggestions."""
 
 
 @dataclass(frozen=True, slots=True)

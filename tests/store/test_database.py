@@ -25,7 +25,7 @@ from pitchpipe.store.opening import explain_error
 from pitchpipe.store.projects import create_project
 from pitchpipe.store.queueing import claim_next_task
 
-_INSERT = "INSERT INTO annotators VALUES (?, 'annotator', TIMESTAMP '2026-01-01')"
+_INSERT = "INSERT INTO annotators (name, role, created_at) VALUES (?, 'annotator', TIMESTAMP '2026-01-01')"
 
 
 def test_a_second_process_gets_our_message_with_the_owner(store: Store) -> None:
@@ -52,14 +52,14 @@ def test_every_migration_applies_once_and_then_is_a_no_op() -> None:
 
 def test_a_failing_migration_leaves_nothing_behind() -> None:
     connection = duckdb.connect()
-    bad = Migration("0002_bad.sql", "CREATE TABLE half (x INTEGER); INSERT INTO no_such_table VALUES (1);")
-    with pytest.raises(MigrationError, match="0002_bad"):
+    bad = Migration("9999_bad.sql", "CREATE TABLE half (x INTEGER); INSERT INTO no_such_table VALUES (1);")
+    with pytest.raises(MigrationError, match="9999_bad"):
         apply_migrations(connection, [*load_migrations(), bad])
     tables = {row[0] for row in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
     assert "half" not in tables
     assert "judgements" in tables
-    good = Migration("0002_bad.sql", "CREATE TABLE half (x INTEGER);")
-    assert apply_migrations(connection, [*load_migrations(), good]) == ["0002_bad.sql"]
+    good = Migration("9999_bad.sql", "CREATE TABLE half (x INTEGER);")
+    assert apply_migrations(connection, [*load_migrations(), good]) == ["9999_bad.sql"]
 
 
 def test_a_changed_migration_and_a_newer_store_are_refused() -> None:

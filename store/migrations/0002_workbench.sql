@@ -1,0 +1,61 @@
+-- The workbench: more kinds of task, a queue with rules, flags, gold answers, suggestions. New columns are NULL in rows
+-- made before; NULL means "as it was".
+
+-- What a task is judged by: the name of a rubric, or of a screen for tasks of the kind screen. NULL: the project's.
+ALTER TABLE tasks ADD COLUMN rubric VARCHAR;
+-- The language or skill that its annotators must have. NULL: none.
+ALTER TABLE tasks ADD COLUMN skill VARCHAR;
+-- NULL ordinary work, else 'gold', 'calibration' or 'repeat'.
+ALTER TABLE tasks ADD COLUMN purpose VARCHAR;
+-- Of a repeat: the task that it asks again, and of whom.
+ALTER TABLE tasks ADD COLUMN repeat_of VARCHAR;
+ALTER TABLE tasks ADD COLUMN only_for VARCHAR;
+-- Rules of the queue as JSON, see records.QueueRules.
+ALTER TABLE projects ADD COLUMN queue_rules VARCHAR;
+-- JSON list of languages and skills.
+ALTER TABLE annotators ADD COLUMN skills VARCHAR;
+-- What else is known of a judgement, as JSON: the suggestion that was shown, the length of the edit.
+ALTER TABLE judgements ADD COLUMN detail VARCHAR;
+
+-- Known answers. The value is in the order of the task's candidates.
+CREATE TABLE gold_answers (
+    task_id VARCHAR PRIMARY KEY,
+    project_id VARCHAR NOT NULL,
+    value VARCHAR NOT NULL,
+    explanation VARCHAR NOT NULL,
+    actor VARCHAR NOT NULL,
+    created_at TIMESTAMP NOT NULL
+);
+
+-- One row for each annotator in a project: what they saw of the guideline last, and whether they are paused.
+CREATE TABLE standings (
+    project_id VARCHAR NOT NULL,
+    annotator VARCHAR NOT NULL,
+    seen_guideline VARCHAR,
+    seen_at TIMESTAMP,
+    paused_reason VARCHAR,
+    paused_at TIMESTAMP,
+    PRIMARY KEY (project_id, annotator)
+);
+
+-- Flags and comments to the curator. A flag that was taken back or dealt with has closed_at.
+CREATE TABLE flags (
+    id VARCHAR PRIMARY KEY,
+    project_id VARCHAR NOT NULL,
+    task_id VARCHAR NOT NULL,
+    annotator VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL CHECK (kind IN ('flag', 'comment')),
+    words VARCHAR NOT NULL,
+    created_at TIMESTAMP NOT NULL,
+    closed_at TIMESTAMP,
+    closed_by VARCHAR
+);
+
+CREATE TABLE suggestions (
+    task_id VARCHAR NOT NULL,
+    source VARCHAR NOT NULL,
+    value VARCHAR NOT NULL,
+    score DOUBLE PRECISION,
+    created_at TIMESTAMP NOT NULL,
+    PRIMARY KEY (task_id, source)
+);
