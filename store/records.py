@@ -225,6 +225,58 @@ class ClaimedTask:
 
 
 @dataclass(frozen=True, slots=True)
+class TakenBack:
+    """What an undo or a redo did."""
+
+    action: str
+    """`submit`, `skip`, `flag` or `comment`."""
+    task: ClaimedTask | None
+    """The task that it was about, leased to the annotator again; None where it was done again (a redo), or where
+    others have filled its slots since."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One task in an annotator's own history, as its latest judgement left it."""
+
+    task_id: str
+    kind: TaskKind
+    status: JudgementStatus
+    created_at: datetime
+    request: str
+    """The last turn of the user, at most 300 characters."""
+    value: dict[str, Any]
+    """In screen terms, as the annotator entered it."""
+    reason: str
+    seconds: float | None
+    has_open_flag: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an annotator stands in a project."""
+
+    paused_reason: str | None = None
+    """Why no tasks are handed out to them; None while they are."""
+    calibration_left: int = 0
+    """Known answers that still come before real work."""
+    gold_right: int = 0
+    gold_judged: int = 0
+    seen_guideline: str | None = None
+    """The text of the guideline that they saw last; None before the first visit."""
+
+
+@dataclass(frozen=True, slots=True)
+class GoldFeedback:
+    """What an annotator is told after a task whose answer was known, where the project says so."""
+
+    is_right: bool
+    value: dict[str, Any]
+    """The known answer in screen terms."""
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """One annotator's standing in a project."""
 

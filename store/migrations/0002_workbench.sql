@@ -14,7 +14,8 @@ ALTER TABLE tasks ADD COLUMN only_for VARCHAR;
 ALTER TABLE projects ADD COLUMN queue_rules VARCHAR;
 -- JSON list of languages and skills.
 ALTER TABLE annotators ADD COLUMN skills VARCHAR;
--- What else is known of a judgement, as JSON: the suggestion that was shown, the length of the edit.
+-- What else is known of a judgement, as JSON: the suggestion that was shown, the edit distance, what was done again,
+-- and of an adjudication (source 'adjudication') the judgements that it decides between.
 ALTER TABLE judgements ADD COLUMN detail VARCHAR;
 
 -- Known answers. The value is in the order of the task's candidates.
@@ -58,4 +59,14 @@ CREATE TABLE suggestions (
     score DOUBLE PRECISION,
     created_at TIMESTAMP NOT NULL,
     PRIMARY KEY (task_id, source)
+);
+
+-- The text behind each hash of a rubric, screen or guideline that was on a screen, so that a changed clause can be shown
+-- and the judgements made before it be found.
+CREATE TABLE prompt_versions (
+    hash VARCHAR PRIMARY KEY,
+    shelf VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    text VARCHAR NOT NULL,
+    seen_at TIMESTAMP NOT NULL
 );
