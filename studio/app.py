@@ -15,7 +15,7 @@ from pitchpipe.prompts.library import PromptError
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import PitchpipeError
 from pitchpipe.store.records import Project
-from pitchpipe.studio.app_pages import annotate, home
+from pitchpipe.studio.app_pages import annotate, history, home
 from pitchpipe.studio.app_pages.showing import choose_project, show_constant, show_look, show_problem
 from pitchpipe.studio.session import current_annotator, current_store
 
@@ -31,7 +31,7 @@ def show_studio() -> None:
     if annotator is None:
         signs = [
             st.Page(partial(_show_sign_in, name), title="Sign in", url_path=name, default=name == "home")
-            for name in ("home", "annotate", "rounds")
+            for name in ("home", "annotate", "history", "rounds")
         ]
         st.navigation(signs, position="hidden").run()
         return
@@ -48,6 +48,11 @@ def show_studio() -> None:
     )
     pages["annotate"] = st.Page(
         partial(annotate.show_annotate, store, project, annotator), title="Annotate", url_path="annotate"
+    )
+    pages["history"] = st.Page(
+        partial(history.show_history, store, project, annotator, pages["annotate"]),
+        title="My history",
+        url_path="history",
     )
     pages["rounds"] = st.Page(partial(_show_rounds, store, project), title="Rounds", url_path="rounds")
     chosen = st.navigation(list(pages.values()), position="hidden")

@@ -8,11 +8,14 @@ from typing import Any
 
 import streamlit as st
 
-from pitchpipe.studio.answer_form.messages import Sent, parse_sent
+from pitchpipe.studio.answer_form.messages import Sent, parse_sent, parse_view
 
 _KEY = "answer_form"
 # The scripts are plain functions in one scope; the last one has the entry point.
-_SCRIPTS = ("drafts.js", "questions.js", "form.js")
+_SCRIPTS = (
+    "drafts.js", "differences.js", "questions.js", "options.js", "values.js", "ranking.js", "marking.js", "writing.js",
+    "clock.js", "keys.js", "sending.js", "form.js",
+)  # fmt: skip
 
 
 def _read_text(name: str) -> str:
@@ -33,7 +36,7 @@ def answer_form(data: dict[str, Any]) -> Sent | None:
     Read the return value, never a callback, and keep the form out of `st.fragment`: after a restart of the server a
     reconnected page has neither, and the first submit would be lost.
     """
-    result = _mount(key=_KEY, data=data, on_sent_change=lambda: None)
+    result = _mount(key=_KEY, data=data, on_sent_change=lambda: None, on_view_change=lambda: None)
     return parse_sent(result.sent)
 
 
@@ -45,3 +48,9 @@ def peek_sent() -> Sent | None:
     """
     state = st.session_state.get(_KEY)
     return parse_sent(state.get("sent")) if isinstance(state, dict) else None
+
+
+def peek_view() -> bool | None:
+    """Whether the annotator asked in this run for rendered answers, or None where they asked for nothing."""
+    state = st.session_state.get(_KEY)
+    return parse_view(state.get("view")) if isinstance(state, dict) else None

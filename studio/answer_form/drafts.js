@@ -38,6 +38,7 @@ function localEntryOf(s) { return { ...draftOf(s), token: s.token, judgement_id:
 
 function keepDraft(s) {
   if (!s.task || s.isLocked) return;
+  noteInput(s);
   const isLocal = writeStored(draftKey(s.data.annotator, s.task), localEntryOf(s));
   s.keptAt = null;
   s.keptWords = isLocal ? "Draft kept in this browser" : "";
@@ -118,12 +119,4 @@ function showHandedBack(s) {
     return box;
   }));
   s.handedBack.hidden = items.length === 0;
-}
-
-function button(words, onclick) {
-  const element = document.createElement("button");
-  element.type = "button";
-  element.textContent = words;
-  element.onclick = onclick;
-  return element;
 }

@@ -6,28 +6,25 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pitchpipe.prompts.library import Guideline, Rubric
+from pitchpipe.prompts.library import Guideline, Screen
 from pitchpipe.store.records import ClaimedTask, TaskKind
+from pitchpipe.studio.answer_form.asking import list_questions
 
 _HASH = re.compile(r"sha256:[0-9a-f]{64}")
-_ACTIONS = ("submit", "skip", "undo")
-_TEXT_LABELS = {
-    TaskKind.EDIT: "The corrected answer",
-    TaskKind.WRITE: "Your answer",
-    TaskKind.TAG: "Labels, separated by commas",
-}
+_ACTIONS = ("submit", "skip", "flag", "comment", "undo", "redo")
+_TEXT_LABELS = {"edit": "The corrected answer", "write": "Your answer", "tag": "Labels, separated by commas"}
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What the form sent: a submit, a skip or an undo."""
+    """What the form sent: a submit, a skip, a flag, a comment, an undo or a redo."""
 
     action: str
     judgement_id: str
     task_id: str
     token: str
     value: dict[str, Any]
-    """The judgement's value in screen terms; empty for a skip and an undo."""
+    """The judgement's value in screen terms; empty for everything but a submit."""
     reason: str
     seconds: float
     rubric_hash: str | None
@@ -46,6 +43,15 @@ class Acknowledgement:
     message: str
     nonce: str
     """Differs each time, so that the form takes each word once."""
+
+
+def parse_view(document: Any) -> bool | None:
+    """Whether the annotator wants the answers rendered, or None where nothing was asked.
+
+    >>> parse_view({"is_rendered": True})
+    True
+    """
+    return document.get("is_rendered") is True if isinstance(document, dict) else None
 
 
 def parse_sent(document: Any) -> Sent | None:
@@ -79,32 +85,57 @@ def _read_hash(value: Any) -> str | None:
 
 def describe_form(
     task: ClaimedTask | None,
-    rubric: Rubric | None,
+    screen: Screen | None,
     guideline: Guideline,
     *,
     annotator: str,
     dwell_ms: int,
     ack: Acknowledgement | None,
+    break_after_minutes: int = 0,
+    is_rendered: bool = False,
 ) -> dict[str, Any]:
     """The data of the form for a task, or for an empty queue where only undo is left."""
     data: dict[str, Any] = {
         "annotator": annotator,
         "draft_url": "/api/v1/drafts",
         "dwell_ms": dwell_ms,
+        "break_after_minutes": break_after_minutes,
+        "is_rendered": is_rendered,
         "ack": asdict(ack) if ack else None,
         "kind": "empty",
     }
-    if task is None:
+    if task is None or screen is None:
         return data
     return data | {
         "kind": task.kind.value,
         "task_id": task.task_id,
         "token": task.token,
-        "questions": [asdict(question) for question in (rubric.questions if rubric else ())],
-        "text_label": _TEXT_LABELS.get(task.kind),
-        "prefill": task.answers[0].text if task.kind is TaskKind.EDIT and task.answers else "",
+        "parts": [part.kind for part in screen.parts],
+        "answers": len(task.answers),
+        "questions": list_questions(screen, task),
+        "text": _describe_text(screen, task),
+        "span_text": task.answers[0].text if task.kind is TaskKind.SPAN and task.answers else None,
+        "suggestion": task.suggestion,
         "draft": task.draft,
         "is_reopened": task.is_reopened,
-        "rubric_hash": rubric.hash if rubric else None,
+        "rubric_hash": screen.hash,
         "guideline_hash": guideline.hash,
+    }
+
+
+def _describe_text(screen: Screen, task: ClaimedTask) -> dict[str, Any] | None:
+    """The field for words that are part of the value: a correction, an answer of one's own, or labels of no rubric.
+
+    A correction that stands with other questions, or that may be left out, is opened by a key.
+    """
+    part = next((part for part in screen.parts if part.kind in _TEXT_LABELS and part.rubric is None), None)
+    if part is None:
+        return None
+    request = next((message.content for message in reversed(task.messages) if message.role == "user"), "")
+    return {
+        "kind": part.kind,
+        "label": _TEXT_LABELS[part.kind],
+        "originals": [answer.text for answer in task.answers] if part.kind == "edit" else [],
+        "instruction": request if part.kind == "write" else None,
+        "is_optional": part.is_optional or len(screen.parts) > 1,
     }

@@ -1,69 +1,83 @@
-// The questions of a rubric as groups of options that digits answer. All words are set as text, never as markup.
+// The questions of a screen as rows that digits answer, whatever kind of task they come from. All words are set as text,
+// never as markup. A row is active when it has the focus; its digits count.
+
+function questionsOf(s) { return s.data.questions ?? []; }
+
+function make(tag, className, words) {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  if (words !== undefined) element.textContent = words;
+  return element;
+}
+
+function button(words, onclick, className = "") {
+  const element = make("button", className, words);
+  element.type = "button";
+  element.onclick = onclick;
+  return element;
+}
 
 function buildQuestions(s) {
-  const questions = s.data.questions ?? [];
-  s.rows = questions.map((question, index) => buildQuestion(s, question, index));
-  s.questions.replaceChildren(...s.rows);
+  s.rows = questionsOf(s).map((question, index) => buildRow(s, question, index));
+  s.questions.replaceChildren(...groupRows(s));
+  if (questionsOf(s).some(question => question.part === "rank")) s.questions.append(buildLadder(s));
   s.active = 0;
   showPicks(s);
 }
 
-function buildQuestion(s, question, index) {
-  const isScale = s.data.kind === "compare";
-  const row = document.createElement("div");
-  row.className = isScale ? "scale" : "row";
-  row.tabIndex = 0;
-  row.setAttribute("role", "radiogroup");
-  row.setAttribute("aria-label", question.label);
+// Rows of one answer or turn stand under its name; those of two answers side by side.
+function groupRows(s) {
+  const blocks = [];
+  questionsOf(s).forEach((question, index) => {
+    const name = `${question.part}:${question.group}`;
+    if (blocks.at(-1)?.dataset.name !== name) {
+      const block = make("div", question.group ? "group titled" : "group");
+      block.dataset.name = name;
+      if (question.group) block.append(make("div", "group-title", question.group));
+      blocks.push(block);
+    }
+    blocks.at(-1).append(s.rows[index]);
+  });
+  return blocks;
+}
+
+function buildRow(s, question, index) {
+  const row = make("div", question.type === "scale" ? "scale" : `row ${question.type}`);
+  row.tabIndex = question.type === "text" ? -1 : 0;
+  row.setAttribute("role", question.type === "multi" || question.type === "span" ? "group" : question.type === "text" ? "none" : "radiogroup");
+  row.setAttribute("aria-label", question.group ? `${question.group}, ${question.label}` : question.label);
   row.title = question.help ?? "";
   row.addEventListener("focusin", () => activate(s, index));
-  const options = question.options.map(option => buildOption(s, question, index, option, isScale));
-  if (isScale) { row.append(...options); return row; }
-  const name = document.createElement("span");
-  name.className = "name";
-  name.textContent = question.label;
-  const group = document.createElement("span");
-  group.className = "options";
-  group.append(...options);
-  const picked = document.createElement("span");
-  picked.className = "picked";
-  row.append(name, group, picked);
+  if (question.type === "scale") row.append(...question.options.map(option => buildOption(s, question, index, option)));
+  else if (question.type === "span") row.append(...buildMarking(s, question, index));
+  else row.append(make("span", "name", question.label), ...buildAnswer(s, question, index));
   return row;
 }
 
-function buildOption(s, question, index, option, isScale) {
-  const element = button("", () => { activate(s, index); pick(s, index, option.value); s.rows[index].focus({ preventScroll: true }); });
-  element.className = isScale && typeof option.value === "string" ? "option way-out" : "option";
-  element.tabIndex = -1;
-  element.dataset.value = option.value;
-  element.setAttribute("role", "radio");
-  element.setAttribute("aria-label", option.label);
-  if (isScale) {
-    const key = document.createElement("kbd");
-    key.textContent = option.key;
-    const words = document.createElement("span");
-    words.textContent = option.label;
-    element.append(key, words);
-  } else {
-    element.textContent = option.key;
-    element.title = option.label;
-  }
-  return element;
-}
-
 function activate(s, index) {
+  if (s.active !== index) s.shownTurn = null;
   s.active = index;
   s.rows.forEach((row, position) => row.classList.toggle("active", position === index && s.rows.length > 1));
+  showTurn(s, questionsOf(s)[index]);
+}
+
+// Of a long conversation the turn that is being rated comes into sight and is marked.
+function showTurn(s, question) {
+  const cards = document.querySelectorAll('[class*="st-key-turn_"]');
+  for (const card of cards) card.classList.toggle("pp-turn-here", question?.part === "turns" && card.classList.contains(`st-key-turn_${question.about}`));
+  if (question?.part !== "turns" || s.shownTurn === question.about) return;
+  s.shownTurn = question.about;
+  document.querySelector(`.st-key-turn_${question.about}`)?.scrollIntoView({ block: "nearest" });
 }
 
 function focusQuestion(s, index) {
   const row = s.rows[index];
-  if (row) row.focus({ preventScroll: true });
+  if (row) (row.querySelector("input") ?? row.querySelector(".marking") ?? row).focus({ preventScroll: s.rows.length < 8 });
 }
 
 function pick(s, index, value) {
   if (s.isLocked) return;
-  s.picks[s.data.questions[index].name] = value;
+  s.picks[questionsOf(s)[index].id] = value;
   s.rows[index].classList.remove("missing");
   showPicks(s);
   showStatus(s, "");
@@ -71,70 +85,51 @@ function pick(s, index, value) {
 }
 
 function showPicks(s) {
-  (s.data.questions ?? []).forEach((question, index) => {
-    const value = s.picks[question.name];
+  questionsOf(s).forEach((question, index) => {
+    const value = s.picks[question.id];
+    if (question.type === "span") { showMarks(s, question, index); return; }
     for (const element of s.rows[index].querySelectorAll(".option")) {
-      element.setAttribute("aria-checked", String(value !== undefined && element.dataset.value === String(value)));
+      const isOn = Array.isArray(value) ? value.some(one => String(one) === element.dataset.value) : value !== undefined && element.dataset.value === String(value);
+      element.setAttribute("aria-checked", String(isOn));
     }
+    const input = s.rows[index].querySelector("input");
+    if (input && input.value !== (value ?? "")) input.value = value ?? "";
     const picked = s.rows[index].querySelector(".picked");
     const option = question.options.find(candidate => candidate.value === value);
-    if (picked) picked.textContent = option ? option.label : "";
+    if (picked) picked.textContent = question.type === "likert" && option ? option.label : "";
   });
+  showLadder(s);
 }
 
-// A digit answers the active question and moves on to the next one that is open.
+// A digit answers the active question and moves on to the next; where several labels can be picked it stays.
 function pressDigit(s, key) {
-  const question = s.data.questions?.[s.active];
+  const index = s.active;
+  const question = questionsOf(s)[index];
+  if (question?.type === "span") return markWith(s, question, index, key);
   const option = question?.options.find(candidate => candidate.key === key);
   if (!option) return false;
-  const index = s.active;
-  pick(s, index, option.value);
-  focusQuestion(s, Math.min(index + 1, s.rows.length - 1));
-  showPicks(s);
+  choose(s, index, option.value);
+  if (question.type !== "multi") moveOn(s, index);
   return true;
+}
+
+function moveOn(s, index) {
+  const questions = questionsOf(s);
+  let next = index + 1;
+  // Words that may be left out are not in the way of the next digit.
+  while (next < questions.length && questions[next].type === "text" && questions[next].is_optional) next += 1;
+  focusQuestion(s, next < questions.length ? next : index);
 }
 
 function moveQuestion(s, step) {
   focusQuestion(s, Math.min(Math.max(s.active + step, 0), s.rows.length - 1));
-  showPicks(s);
 }
 
 function movePick(s, step) {
-  const question = s.data.questions[s.active];
-  const now = question.options.findIndex(option => option.value === s.picks[question.name]);
-  const next = now < 0 ? (step > 0 ? 0 : question.options.length - 1) : Math.min(Math.max(now + step, 0), question.options.length - 1);
+  const question = questionsOf(s)[s.active];
+  if (question.type === "multi") { moveChip(s, s.active, step); return; }
+  const now = question.options.findIndex(option => option.value === s.picks[question.id]);
+  const last = question.options.length - 1;
+  const next = now < 0 ? (step > 0 ? 0 : last) : Math.min(Math.max(now + step, 0), last);
   pick(s, s.active, question.options[next].value);
-}
-
-// What is picked and written, as the store takes it: in the order of the screen.
-function valueOf(s) {
-  const text = wellFormed(s.answer.value);
-  if (s.data.kind === "compare") return valueOfPick(Object.values(s.picks)[0]);
-  if (s.data.kind === "rate") return { ...s.picks };
-  if (s.data.kind === "tag") return { labels: text.split(",").map(label => label.trim()).filter(Boolean) };
-  return { text };
-}
-
-function valueOfPick(picked) {
-  if (picked === undefined) return {};
-  if (typeof picked === "string") return { verdict: picked, strength: null };
-  return { verdict: picked < 0 ? "first" : picked > 0 ? "second" : "tie", strength: picked };
-}
-
-// The inverse, for a draft or a reopened judgement.
-function picksOf(s, value) {
-  const questions = s.data.questions ?? [];
-  if (!value || questions.length === 0) return {};
-  if (s.data.kind !== "compare") return { ...value };
-  const picked = value.verdict === "tie" ? 0 : value.strength ?? { first: -2, second: 2 }[value.verdict] ?? value.verdict;
-  return picked === undefined ? {} : { [questions[0].name]: picked };
-}
-
-function textOf(s, value) {
-  if (s.data.kind === "tag") return value?.labels?.join(", ");
-  return value?.text;
-}
-
-function firstMissing(s) {
-  return (s.data.questions ?? []).findIndex(question => s.picks[question.name] === undefined);
 }

@@ -1,0 +1,96 @@
+"""Does what the answer form asks for: one action, one function of the store, and the words that the annotator hears."""
+
+from __future__ import annotations
+
+from pitchpipe.store import annotating, flagging, gold, queueing, undoing
+from pitchpipe.store.database import Store
+from pitchpipe.store.errors import UsageError
+from pitchpipe.store.records import GoldFeedback, Project, SubmitOutcome
+from pitchpipe.studio.answer_form import Sent, check_value, choose_screen
+
+_OUTCOME_WORDS = {
+    SubmitOutcome.RECORDED: "Recorded.",
+    SubmitOutcome.REPEATED: "Recorded already by your first press. To change it, undo (u).",
+    SubmitOutcome.STALE: "Not recorded: that task was no longer yours (finished in another tab, or held too long).",
+    SubmitOutcome.TOO_FAST: "Not recorded: that was faster than the answers can be read. Look again, then submit.",
+}
+_DONE_WORDS = {"skip": "Skipped.", "flag": "Flagged. The task stays with you.", "comment": "Sent to the curator."}
+_UNDONE_WORDS = {"flag": "Your flag is taken back.", "comment": "Your word to the curator is taken back."}
+_REDONE_WORDS = {
+    "submit": "Recorded again.",
+    "skip": "Skipped again.",
+    "flag": "Flagged again.",
+    "comment": "Sent again.",
+}
+
+
+def carry_out(store: Store, project: Project, annotator: str, sent: Sent) -> tuple[str, str]:
+    """The outcome for the form (`recorded`, `repeated`, `stale`, `too_fast` or `refused`) and what to say.
+
+    Raises:
+        PitchpipeError: what was sent cannot be taken; nothing was recorded.
+    """
+    if sent.action in ("undo", "redo"):
+        return _step(store, project, annotator, sent.action)
+    lease = {"task_id": sent.task_id, "annotator": annotator, "token": sent.token}
+    if sent.action in ("flag", "comment"):
+        outcome = flagging.flag_task(store, flag_id=sent.judgement_id, **lease, kind=sent.action, words=sent.reason)
+    elif sent.action == "skip":
+        outcome = annotating.skip_task(store, judgement_id=sent.judgement_id, **lease, reason=sent.reason)
+    else:
+        return _submit(store, project, annotator, sent)
+    return outcome.value, _DONE_WORDS[sent.action] if outcome is SubmitOutcome.RECORDED else _OUTCOME_WORDS[outcome]
+
+
+def _submit(store: Store, project: Project, annotator: str, sent: Sent) -> tuple[str, str]:
+    task = queueing.read_claimed_task(store, sent.task_id, annotator)
+    # Without a lease there is nothing to hold the value against; the store says how that stands.
+    if task is not None and task.token == sent.token:
+        screen = choose_screen(task, project, store.workspace / "prompts")
+        if sent.rubric_hash != screen.hash:
+            raise UsageError(
+                "Not recorded: the questions have changed since this task was opened.",
+                "They are shown as they are now; look at them again, then submit. Your words are kept.",
+            )
+        check_value(screen, task.kind, sent.value)
+    outcome = annotating.submit_judgement(
+        store,
+        judgement_id=sent.judgement_id,
+        task_id=sent.task_id,
+        annotator=annotator,
+        token=sent.token,
+        value=sent.value,
+        reason=sent.reason,
+        seconds=sent.seconds,
+        rubric_hash=sent.rubric_hash,
+        guideline_hash=sent.guideline_hash,
+    )
+    if outcome is SubmitOutcome.RECORDED and project.rules.gold_feedback:
+        feedback = gold.read_feedback(store, sent.task_id, annotator)
+        if feedback is not None:
+            return outcome.value, _tell_gold(feedback)
+    return outcome.value, _OUTCOME_WORDS[outcome]
+
+
+def _tell_gold(feedback: GoldFeedback) -> str:
+    if feedback.is_right:
+        return f"Recorded. The answer to this one was known, and you found it. {feedback.explanation}".strip()
+    return f"Recorded. The answer to this one was known, and yours differs. {feedback.explanation}".strip()
+
+
+def _step(store: Store, project: Project, annotator: str, action: str) -> tuple[str, str]:
+    """One step back or forth; a task that comes back is shown by the page, the rest is said."""
+    if action == "undo":
+        done = undoing.undo_last(store, project.name, annotator)
+        if done is None:
+            return "refused", "There is nothing to undo."
+        if done.action in ("submit", "skip") and done.task is None:
+            return (
+                SubmitOutcome.RECORDED.value,
+                "Taken back; others have judged that task since, so it does not return.",
+            )
+        return SubmitOutcome.RECORDED.value, _UNDONE_WORDS.get(done.action, "")
+    done = undoing.redo_last(store, project.name, annotator)
+    if done is None:
+        return "refused", "There is nothing to do again."
+    return SubmitOutcome.RECORDED.value, _REDONE_WORDS[done.action]
