@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from pitchpipe.store.database import Store, Transaction, utc_now
 from pitchpipe.store.errors import UsageError
-from pitchpipe.store.identity import canonical_json, content_id, new_id
-from pitchpipe.store.judgement_values import LONGEST_TEXT, to_screen_value, to_stored_value
+from pitchpipe.store.identity import canonical_json, new_id
+from pitchpipe.store.judgement_values import LONGEST_TEXT, Subject, to_screen_value, to_stored_value
 from pitchpipe.store.projects import get_project
 from pitchpipe.store.queueing import read_claimed_task, take_slot
 from pitchpipe.store.records import ClaimedTask, JudgementStatus, Project, SubmitOutcome, TaskKind
+from pitchpipe.store.written_answers import add_written, find_correction, measure_correction, read_subject
 
 _JUDGEMENT_COLUMNS = (
     "id", "entry", "project_id", "task_id", "example_id", "annotator", "kind", "status", "value", "reason", "shown",
-    "seconds", "rubric_hash", "guideline_hash", "supersedes", "source", "created_at",
+    "seconds", "rubric_hash", "guideline_hash", "supersedes", "source", "created_at", "detail",
 )  # fmt: skip
 _INSERT_JUDGEMENT = (
     f"INSERT INTO judgements ({', '.join(_JUDGEMENT_COLUMNS)}) VALUES ({', '.join('?' * len(_JUDGEMENT_COLUMNS))})"
@@ -76,6 +78,7 @@ def submit_judgement(
     seconds: float | None = None,
     rubric_hash: str | None = None,
     guideline_hash: str | None = None,
+    text_questions: Sequence[str] = (),
 ) -> SubmitOutcome:
     """Records a judgement exactly once. `value` is in screen terms (`first`, `second`), see `judgement_values`.
 
@@ -83,6 +86,8 @@ def submit_judgement(
         judgement_id: made by the sender before the first try; the same id again is a success that adds nothing.
         token: of the lease, as given by the claim.
         seconds: time the annotator was active on it.
+        text_questions: names of the rubric's questions that are answered in words of one's own. The store cannot tell
+            them from options; words are kept by rater and never voted on.
 
     Raises:
         UsageError: the value does not fit the task's kind.
@@ -91,7 +96,7 @@ def submit_judgement(
         "id": judgement_id, "annotator": annotator, "reason": reason, "seconds": seconds,
         "rubric_hash": rubric_hash, "guideline_hash": guideline_hash, "status": JudgementStatus.SUBMITTED.value,
     }  # fmt: skip
-    return store.write(lambda t: _record(t, task_id, token, details, value))
+    return store.write(lambda t: _record(t, task_id, token, details, value, text_questions))
 
 
 def skip_task(
@@ -116,7 +121,12 @@ def undo_last(store: Store, project_name: str, annotator: str) -> ClaimedTask | 
 
 
 def _record(
-    transaction: Transaction, task_id: str, token: str, details: dict[str, Any], value: dict[str, Any] | None
+    transaction: Transaction,
+    task_id: str,
+    token: str,
+    details: dict[str, Any],
+    value: dict[str, Any] | None,
+    text_questions: Sequence[str] = (),
 ) -> SubmitOutcome:
     known = transaction.run("SELECT task_id, annotator FROM judgements WHERE id = ?", [details["id"]])
     if known == [(task_id, details["annotator"])]:
@@ -130,29 +140,30 @@ def _record(
     if not leases:
         return SubmitOutcome.STALE
     kind, example_id, candidate_ids, project_id, slot, shown, claimed_at, dwell = leases[0]
-    now = utc_now()
+    candidates, now = json.loads(candidate_ids), utc_now()
     # A negative time means that the clock was set back; nobody is to wait for it to catch up.
     if value is not None and timedelta(0) <= now - claimed_at < timedelta(milliseconds=dwell):
         return SubmitOutcome.TOO_FAST
-    stored = {}
+    stored, detail = {}, {}
     if value is not None:
-        stored = to_stored_value(TaskKind(kind), value, json.loads(candidate_ids), json.loads(shown))
+        subject = read_subject(transaction, TaskKind(kind), example_id, candidates)
+        stored = to_stored_value(TaskKind(kind), value, candidates, json.loads(shown), subject)
+        detail = _describe_value(stored, TaskKind(kind), candidates, subject, text_questions)
     row = {
         **details, "entry": new_id(), "project_id": project_id, "task_id": task_id, "example_id": example_id,
         "kind": kind, "value": canonical_json(stored), "shown": shown, "source": "studio", "created_at": now,
         "supersedes": _find_previous(transaction, task_id, details["annotator"]),
+        "detail": canonical_json(detail) if detail else None,
     }  # fmt: skip
     _append_judgement(transaction, row)
     if value is None:
         transaction.run("DELETE FROM assignments WHERE task_id = ? AND slot = ?", [task_id, slot])
-        transaction.journal({"judgement": row, "slot": None, "candidate": None})
+        transaction.journal({"judgement": row, "slot": None})
         return SubmitOutcome.RECORDED
     transaction.run("UPDATE assignments SET leased_until = NULL WHERE task_id = ? AND slot = ?", [task_id, slot])
     transaction.run("DELETE FROM drafts WHERE task_id = ? AND annotator = ?", [task_id, details["annotator"]])
-    candidate = None
-    if "text" in stored:
-        candidate = _add_written_answer(transaction, row, stored["text"], json.loads(candidate_ids))
-    transaction.journal({"judgement": row, "slot": _read_slot(transaction, row), "candidate": candidate})
+    written = add_written(transaction, row, stored, candidates)
+    transaction.journal({"judgement": row, "slot": _read_slot(transaction, row), **written})
     return SubmitOutcome.RECORDED
 
 
@@ -174,26 +185,22 @@ def _find_previous(transaction: Transaction, task_id: str, annotator: str) -> st
     return str(rows[0][0]) if rows else None
 
 
+def _describe_value(
+    stored: dict[str, Any], kind: TaskKind, candidate_ids: list[str], subject: Subject, text_questions: Sequence[str]
+) -> dict[str, Any]:
+    """What else is known of a value: how far a correction goes, and which answers are words of one's own."""
+    detail: dict[str, Any] = {}
+    correction = find_correction(stored, kind, candidate_ids)
+    if correction is not None:
+        parent, text = correction
+        detail |= measure_correction(subject.texts[parent], text)
+    if text_questions:
+        detail["text_questions"] = sorted(text_questions)
+    return detail
+
+
 def _append_judgement(transaction: Transaction, row: dict[str, Any]) -> None:
     transaction.run(_INSERT_JUDGEMENT, [row[column] for column in _JUDGEMENT_COLUMNS])
-
-
-def _add_written_answer(
-    transaction: Transaction, row: dict[str, Any], text: str, candidate_ids: list[str]
-) -> dict[str, Any]:
-    """The corrected or written answer as a candidate of its own; it counts while its judgement does."""
-    candidate = {
-        "id": content_id("cand", [row["example_id"], text, row["id"]]), "project_id": row["project_id"],
-        "example_id": row["example_id"], "origin": "person", "text": text, "model": None, "run_id": None,
-        "judgement_id": row["id"], "parent_id": candidate_ids[0] if candidate_ids else None,
-        "created_at": row["created_at"],
-    }  # fmt: skip
-    names = ", ".join(candidate)
-    marks = ", ".join("?" * len(candidate))
-    transaction.run(
-        f"INSERT INTO candidates ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING", list(candidate.values())
-    )
-    return candidate
 
 
 def _retract_latest(transaction: Transaction, project: Project, annotator: str) -> str | None:
@@ -210,11 +217,11 @@ def _retract_latest(transaction: Transaction, project: Project, annotator: str) 
         "id": new_id("jdg"), "entry": new_id(), "project_id": project.id, "task_id": task_id, "example_id": example_id,
         "annotator": annotator, "kind": kind, "status": JudgementStatus.RETRACTED.value, "value": "{}",
         "reason": "undo", "shown": shown, "seconds": None, "rubric_hash": None, "guideline_hash": None,
-        "supersedes": judgement_id, "source": "studio", "created_at": now,
+        "supersedes": judgement_id, "source": "studio", "created_at": now, "detail": None,
     }  # fmt: skip
     _append_judgement(transaction, row)
     is_back = _give_back(transaction, project, live, json.loads(candidate_ids), overlap, now)
-    transaction.journal({"judgement": row, "slot": _read_slot(transaction, row), "candidate": None})
+    transaction.journal({"judgement": row, "slot": _read_slot(transaction, row)})
     return str(task_id) if is_back else None
 
 

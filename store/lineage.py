@@ -25,6 +25,7 @@ _DOWN = {
     ("candidate", "task"): f"SELECT id FROM tasks WHERE {_IN_CANDIDATES}",
     ("candidate", "row"): f"SELECT DISTINCT row_id FROM snapshot_rows WHERE {_IN_CANDIDATES}",
     ("task", "judgement"): "SELECT id FROM judgements WHERE task_id IN (SELECT unnest($ids))",
+    ("judgement", "example"): "SELECT id FROM examples WHERE import_id IN (SELECT unnest($ids))",
     ("judgement", "candidate"): "SELECT id FROM candidates WHERE judgement_id IN (SELECT unnest($ids))",
     ("judgement", "row"): f"SELECT DISTINCT row_id FROM snapshot_rows WHERE {_IN_JUDGEMENTS}",
     ("row", "snapshot"): "SELECT DISTINCT snapshot_id FROM snapshot_rows WHERE row_id IN (SELECT unnest($ids))",
@@ -36,7 +37,8 @@ _DOWN = {
 _UP = {
     ("judgement", "annotator"): "SELECT DISTINCT annotator FROM judgements WHERE id IN (SELECT unnest($ids))",
     ("judgement", "import"): (
-        "SELECT DISTINCT source FROM judgements WHERE source <> 'studio' AND id IN (SELECT unnest($ids))"
+        "SELECT DISTINCT j.source FROM judgements AS j JOIN imports AS i ON i.id = j.source "
+        "WHERE j.id IN (SELECT unnest($ids))"
     ),
     ("judgement", "task"): "SELECT DISTINCT task_id FROM judgements WHERE id IN (SELECT unnest($ids))",
     ("task", "example"): "SELECT DISTINCT example_id FROM tasks WHERE id IN (SELECT unnest($ids))",
@@ -50,7 +52,15 @@ _UP = {
     ("candidate", "judgement"): (
         "SELECT DISTINCT judgement_id FROM candidates WHERE judgement_id IS NOT NULL AND id IN (SELECT unnest($ids))"
     ),
-    ("example", "import"): "SELECT DISTINCT import_id FROM examples WHERE id IN (SELECT unnest($ids))",
+    # An example that an annotator wrote bears the id of its judgement in the place of an import's.
+    ("example", "import"): (
+        "SELECT DISTINCT e.import_id FROM examples AS e JOIN imports AS i ON i.id = e.import_id "
+        "WHERE e.id IN (SELECT unnest($ids))"
+    ),
+    ("example", "judgement"): (
+        "SELECT DISTINCT e.import_id FROM examples AS e JOIN judgements AS j ON j.id = e.import_id "
+        "WHERE e.id IN (SELECT unnest($ids))"
+    ),
     ("row", "candidate"): (
         "SELECT DISTINCT unnest(from_json(candidate_ids, '[\"VARCHAR\"]')) FROM snapshot_rows "
         "WHERE row_id IN (SELECT unnest($ids))"

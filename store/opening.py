@@ -21,6 +21,9 @@ FILE_CATALOG = "file"
 _SPARE_BYTES = 1 << 20
 POSTGRES_CATALOG = "pitchpipe_home"
 
+# What a journalled judgement can bring along, in the order in which it is put back.
+_WRITTEN_TABLES = (("group_split", "group_splits"), ("example", "examples"), ("candidate", "candidates"))
+
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -102,13 +105,14 @@ def restore_from_journal(connection: duckdb.DuckDBPyConnection, journal_path: Pa
         return 0
     connection.begin()
     for record in missing:
-        judgement, slot, candidate = record["judgement"], record["slot"], record["candidate"]
+        judgement, slot = record["judgement"], record["slot"]
         own = [judgement["task_id"], judgement["annotator"]]
         connection.execute("DELETE FROM assignments WHERE task_id = ? AND annotator = ?", own).fetchall()
         if slot is not None:  # whoever holds it in the file held it before
             place = [slot["task_id"], slot["slot"]]
             connection.execute("DELETE FROM assignments WHERE task_id = ? AND slot = ?", place).fetchall()
-        for table, row in (("judgements", judgement), ("assignments", slot), ("candidates", candidate)):
+        written = [(table, record.get(name)) for name, table in _WRITTEN_TABLES]
+        for table, row in (("judgements", judgement), ("assignments", slot), *written):
             if row is not None:
                 marks = ", ".join("?" * len(row))
                 sql = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks}) ON CONFLICT DO NOTHING"

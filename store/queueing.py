@@ -18,8 +18,8 @@ from pitchpipe.store.identity import canonical_json
 from pitchpipe.store.projects import get_project
 from pitchpipe.store.records import ClaimedTask, Message, Progress, Project, ShownAnswer, TaskKind
 
-SERVED_KINDS = ("rate", "compare", "edit", "write")
-"""Kinds of task that the annotate page can show; others wait for a page that can."""
+SERVED_KINDS = tuple(kind.value for kind in TaskKind)
+"""Kinds of task that the annotate page can show: all of them."""
 
 _LOST_RACE = "lost"
 _MOST_LOST_RACES = 50

@@ -172,9 +172,15 @@ class Staging:
                 rows.clear()
 
 
-def make_task_id(example_id: str, kind: TaskKind, candidate_ids: list[str], batch: str) -> str:
-    """The id of a task: the same question about the same answers in the same batch is the same task."""
-    return content_id("task", [example_id, kind.value, candidate_ids, batch])
+def make_task_id(
+    example_id: str, kind: TaskKind, candidate_ids: list[str], batch: str, rubric: str | None = None
+) -> str:
+    """The id of a task: the same question about the same answers in the same batch is the same task.
+
+    Args:
+        rubric: what is asked where that is not the project's own rubric.
+    """
+    return content_id("task", [example_id, kind.value, candidate_ids, batch, *([rubric] if rubric else [])])
 
 
 def hash_conversations(rows: Mapping[str, str]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
@@ -16,25 +17,36 @@ from pitchpipe.store.projects import get_project
 from pitchpipe.store.queueing import SERVED_KINDS
 from pitchpipe.store.records import TaskKind
 from pitchpipe.store.staging import SCHEMAS, make_task_id
+from pitchpipe.store.value_checks import MOST_RANKED
 
 CREATABLE_KINDS = SERVED_KINDS
+_RUBRIC_KINDS = ("tag", "span", "turns", "screen")
+"""Kinds that ask nothing without a rubric or a screen; the others take the project's, or need none."""
+_SCHEMA = {**SCHEMAS["tasks"], "rubric": pl.String, "skill": pl.String}
+_HIGHEST_PRIORITY = 1_000_000
+_FEWEST_RANKED = 3
+"""Two answers are compared; imported rankings of two stay rankings."""
 
-_CANDIDATES = """
+# An answer or example counts until the judgement that it came with is superseded (taken back or judged anew).
+_EXAMPLES = """
 WITH dropped AS (
     SELECT target_id FROM decisions WHERE project_id = $project
     GROUP BY target_id HAVING arg_max(verdict, id) = 'drop'
+), superseded AS (
+    SELECT supersedes FROM judgements WHERE project_id = $project AND supersedes IS NOT NULL
 ), usable AS (
-    -- An answer counts until the judgement that it came with is superseded (taken back or judged anew).
     SELECT c.* FROM candidates AS c
     WHERE c.project_id = $project AND c.id NOT IN (SELECT target_id FROM dropped)
-      AND NOT EXISTS (SELECT 1 FROM judgements AS j WHERE j.supersedes = c.judgement_id)
+      AND (c.judgement_id IS NULL OR c.judgement_id NOT IN (SELECT supersedes FROM superseded))
 )
-SELECT e.id, e.position, list(c.id ORDER BY c.created_at, c.id) FILTER (WHERE c.id IS NOT NULL)
+SELECT e.id, e.position, list(c.id ORDER BY c.created_at, c.id) FILTER (WHERE c.id IS NOT NULL),
+       contains(e.messages, '"role":"assistant"')
 FROM examples AS e
 JOIN group_splits AS g ON g.project_id = e.project_id AND g.group_id = e.group_id
 LEFT JOIN usable AS c ON c.example_id = e.id
 WHERE e.project_id = $project AND g.split = 'train' AND e.id NOT IN (SELECT target_id FROM dropped)
-GROUP BY e.id, e.position ORDER BY e.position, e.id
+  AND e.import_id NOT IN (SELECT supersedes FROM superseded)
+GROUP BY e.id, e.position, e.messages ORDER BY e.position, e.id
 """
 
 _COUNT_TASKS = """
@@ -48,49 +60,65 @@ WHERE t.project_id = $project GROUP BY t.kind, t.batch ORDER BY t.kind, t.batch
 
 
 def create_tasks(
-    store: Store, project: str, kind: str, overlap: int | None = None, limit: int | None = None, actor: str = "local"
+    store: Store,
+    project: str,
+    kind: str,
+    overlap: int | None = None,
+    limit: int | None = None,
+    actor: str = "local",
+    *,
+    rubric: str | None = None,
+    parts: Sequence[str] = (),
+    priority: int = 0,
+    skill: str | None = None,
 ) -> dict[str, int]:
     """Makes tasks of a kind for the training side of a project.
 
     A task that is there already is kept; where `overlap` asks for more annotators than it has, it is widened, so that
     work which came judged can get more judges. Dropped examples and answers that were taken back get none.
 
-    `rate` and `edit` give one task an answer, `compare` one for each neighbouring pair of an example's answers, `write`
-    one for each example without an answer.
+    `rate`, `edit` and `span` give one task an answer, `compare` one for each neighbouring pair of an example's answers,
+    `rank` one for all answers of an example (3 to 9, of more the first 9), `write` one for each example without an
+    answer, `tag` one for each example, `turns` one for each conversation with a turn to rate (with the answer, where
+    there is one), `screen` a pair where it compares, 3 to 9 answers where it ranks, else one answer.
 
     Args:
         overlap: annotators for each task; None takes the project's for new tasks and leaves others as they are.
         limit: make at most so many new ones.
+        rubric: name of the rubric or screen, which the caller has checked; `tag`, `span`, `turns` and `screen` need it.
+        parts: of a screen: the kinds of its parts.
+        priority: of new tasks; higher ones are handed out first.
+        skill: language or skill that annotators of new tasks must have.
 
     Returns:
-        `{"asked", "made", "widened"}`.
+        `{"asked", "made", "widened"}`, and `"shortened"`, where there are any: rankings that left answers out.
 
     Raises:
-        UsageError: the kind cannot be made, or overlap or limit is below 1.
+        UsageError: the kind cannot be made, what it needs is missing, or a number is out of range.
     """
     target = get_project(store, project)
-    if kind not in CREATABLE_KINDS:
-        raise UsageError(f"Tasks of the kind '{kind}' cannot be made.", f"Use one of: {', '.join(CREATABLE_KINDS)}.")
-    if (overlap is not None and overlap < 1) or (limit is not None and limit < 1):
-        raise UsageError(f"overlap is {overlap} and limit is {limit}.", "Both must be 1 or more.")
+    _check_order(kind, overlap, limit, rubric, parts, priority)
+    if rubric == {"rate": target.rate_rubric, "compare": target.compare_rubric}.get(kind):
+        rubric = None  # the project's own: the tasks that are there ask the same
     now, wanted = utc_now(), overlap or target.overlap
-    known = _find_known(store, target.id, kind)
+    known = _find_known(store, target.id, kind, rubric)
+    shape = _find_shape(kind, parts)
+    examples = store.read(_EXAMPLES, {"project": target.id})
     rows = [
-        (known.get((example_id, frozenset(candidate_ids)))
-         or make_task_id(example_id, TaskKind(kind), candidate_ids, ""), target.id, example_id, kind,
-         canonical_json(candidate_ids), wanted, 0, "", position, now)
-        for example_id, position, candidates in store.read(_CANDIDATES, {"project": target.id})
-        for candidate_ids in _choose_candidates(kind, candidates or [])
+        (known.get((example_id, frozenset(ids))) or make_task_id(example_id, TaskKind(kind), ids, "", rubric),
+         target.id, example_id, kind, canonical_json(ids), wanted, priority, "", position, now, rubric, skill)
+        for example_id, position, candidates, has_turn in examples
+        for ids in _choose_candidates(shape, candidates or [], has_turn)
     ]  # fmt: skip
 
+    counts = {"asked": len(rows)}
+    shortened = sum(len(candidates or []) > MOST_RANKED for _, _, candidates, _ in examples)
+    if shape == "rank" and shortened:
+        counts["shortened"] = shortened
+
     def insert_tasks(transaction: Transaction) -> dict[str, int]:
-        there = dict(transaction.run("SELECT id, overlap FROM tasks WHERE project_id = ?", [target.id]))
-        fresh = pl.DataFrame([row for row in rows if row[0] not in there][:limit], SCHEMAS["tasks"], orient="row")
-        narrow = [row[0] for row in rows if overlap is not None and there.get(row[0], overlap) < overlap]
-        if narrow:
-            transaction.run("UPDATE tasks SET overlap = ? WHERE id IN (SELECT unnest(?))", [overlap, narrow])
-        done = {"asked": len(rows), "made": transaction.insert_frame("tasks", fresh), "widened": len(narrow)}
-        record_event(transaction, actor, "create_tasks", project, {"kind": kind, **done})
+        done = {**counts, **_insert_rows(transaction, target.id, rows, overlap, limit)}
+        record_event(transaction, actor, "create_tasks", project, {"kind": kind, "rubric": rubric, **done})
         return done
 
     done = store.write(insert_tasks)
@@ -98,11 +126,41 @@ def create_tasks(
     return done
 
 
-def _find_known(store: Store, project_id: str, kind: str) -> dict[tuple[str, frozenset[str]], str]:
-    """The tasks of a kind that are there, by example and answers in whatever order (reviews aside)."""
+def _insert_rows(
+    transaction: Transaction, project_id: str, rows: list[tuple[Any, ...]], overlap: int | None, limit: int | None
+) -> dict[str, int]:
+    """Adds the tasks that are not there, and widens those that are where more annotators are asked for."""
+    there = dict(transaction.run("SELECT id, overlap FROM tasks WHERE project_id = ?", [project_id]))
+    fresh = pl.DataFrame([row for row in rows if row[0] not in there][:limit], _SCHEMA, orient="row")
+    narrow = [row[0] for row in rows if overlap is not None and there.get(row[0], overlap) < overlap]
+    if narrow:
+        transaction.run("UPDATE tasks SET overlap = ? WHERE id IN (SELECT unnest(?))", [overlap, narrow])
+    return {"made": transaction.insert_frame("tasks", fresh), "widened": len(narrow)}
+
+
+def _check_order(
+    kind: str, overlap: int | None, limit: int | None, rubric: str | None, parts: Sequence[str], priority: int
+) -> None:
+    if kind not in CREATABLE_KINDS:
+        raise UsageError(f"Tasks of the kind '{kind}' cannot be made.", f"Use one of: {', '.join(CREATABLE_KINDS)}.")
+    if (overlap is not None and overlap < 1) or (limit is not None and limit < 1):
+        raise UsageError(f"overlap is {overlap} and limit is {limit}.", "Both must be 1 or more.")
+    if kind in _RUBRIC_KINDS and not rubric:
+        raise UsageError(f"Tasks of the kind '{kind}' need to know what to ask.", "Name a rubric, or a screen.")
+    if (kind == "screen") != bool(parts):
+        raise UsageError(f"The parts {list(parts)} do not fit tasks of the kind '{kind}'.", "Give a screen its parts.")
+    if abs(priority) > _HIGHEST_PRIORITY:
+        raise UsageError(
+            f"priority is {priority}.", f"It must be between -{_HIGHEST_PRIORITY} and {_HIGHEST_PRIORITY}."
+        )
+
+
+def _find_known(store: Store, project_id: str, kind: str, rubric: str | None) -> dict[tuple[str, frozenset[str]], str]:
+    """The tasks that ask the same, by example and answers in whatever order (reviews, gold and repeats aside)."""
     rows = store.read(
-        "SELECT id, example_id, candidate_ids FROM tasks WHERE project_id = ? AND kind = ? AND batch = ''",
-        [project_id, kind],
+        "SELECT id, example_id, candidate_ids FROM tasks WHERE project_id = ? AND kind = ? AND batch = '' "
+        "AND coalesce(rubric, '') = ? AND purpose IS NULL",
+        [project_id, kind, rubric or ""],
     )
     return {(example_id, frozenset(json.loads(ids))): task_id for task_id, example_id, ids in rows}
 
@@ -117,9 +175,21 @@ def count_tasks(store: Store, project: str) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _choose_candidates(kind: str, candidates: list[str]) -> list[list[str]]:
-    if kind == "write":
+def _find_shape(kind: str, parts: Sequence[str]) -> str:
+    """The kind that says how many answers a task has: of a screen, that of its part which needs most."""
+    return next((part for part in ("compare", "rank") if part in parts), "rate") if kind == "screen" else kind
+
+
+def _choose_candidates(shape: str, candidates: list[str], has_turn: bool) -> list[list[str]]:
+    """The answers of each task that an example gives."""
+    if shape == "write":
         return [] if candidates else [[]]
-    if kind == "compare":
+    if shape == "tag":
+        return [[]]
+    if shape == "compare":
         return [list(pair) for pair in itertools.pairwise(candidates)]
+    if shape == "rank":
+        return [candidates[:MOST_RANKED]] if len(candidates) >= _FEWEST_RANKED else []
+    if shape == "turns" and has_turn and not candidates:
+        return [[]]
     return [[candidate] for candidate in candidates]

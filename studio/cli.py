@@ -70,15 +70,28 @@ def import_file(
 @app.command()
 def tasks(
     project: ProjectName,
-    create: Annotated[str | None, typer.Option(help="Make tasks of this kind: rate, compare, edit or write.")] = None,
+    create: Annotated[
+        str | None,
+        typer.Option(help="Make tasks of this kind: rate, compare, rank, edit, write, tag, span, turns or screen."),
+    ] = None,
     overlap: Annotated[int | None, typer.Option(help="Annotators for each new task.")] = None,
     limit: Annotated[int | None, typer.Option(help="Make at most so many.")] = None,
+    rubric: Annotated[str | None, typer.Option(help="The rubric (or screen) that new tasks ask by.")] = None,
+    priority: Annotated[int, typer.Option(help="Of new tasks; higher ones are handed out first.")] = 0,
+    skill: Annotated[str | None, typer.Option(help="Language or skill that annotators of new tasks must have.")] = None,
     workspace: Workspace = _DEFAULT,
     json: Json = False,
 ) -> None:
     """Show the queue, or make tasks for people."""
     with run_command(json) as output:
-        found = output.call(workspace, "tasks", project=project, create=create, overlap=overlap, limit=limit)
+        order: dict[str, Any] = {
+            "create": create,
+            "overlap": overlap,
+            "limit": limit,
+            "rubric": rubric,
+            "priority": priority,
+        }
+        found = output.call(workspace, "tasks", project=project, skill=skill, **order)
         output.show_table(found, "tasks", f"Tasks of {project}")
 
 

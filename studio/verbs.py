@@ -11,7 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from pitchpipe.prompts.library import load_rubric, load_screen
 from pitchpipe.store.database import Store
+from pitchpipe.store.errors import UsageError
 from pitchpipe.store.importing import read_examples
 from pitchpipe.store.ingest import import_file as ingest_file
 from pitchpipe.store.judgement_reading import measure_project_agreement
@@ -68,11 +70,41 @@ def import_file(
 
 
 def tasks(
-    store: Store, project: str, create: str | None = None, overlap: int | None = None, limit: int | None = None
+    store: Store,
+    project: str,
+    create: str | None = None,
+    overlap: int | None = None,
+    limit: int | None = None,
+    rubric: str | None = None,
+    priority: int = 0,
+    skill: str | None = None,
 ) -> dict[str, Any]:
-    """How the queue stands; with `create`, makes tasks of that kind first."""
-    made = create_tasks(store, project, create, overlap, limit) if create else None
+    """How the queue stands; with `create`, makes tasks of that kind first, asked by that rubric (or screen)."""
+    made = None
+    if create:
+        rubric = rubric or _SHIPPED_RUBRICS.get(create)
+        parts = _check_rubric(create, rubric, store.workspace / "prompts") if rubric else []
+        made = create_tasks(
+            store, project, create, overlap, limit, rubric=rubric, parts=parts, priority=priority, skill=skill
+        )
     return {"project": project, "created": made, "tasks": count_tasks(store, project)}
+
+
+_SHIPPED_RUBRICS = {"tag": "topics", "span": "errors", "turns": "turns", "screen": "compare_rate_correct"}
+"""What is asked where a kind needs a rubric and none is named."""
+
+
+def _check_rubric(kind: str, name: str, folder: Path) -> list[str]:
+    """The kinds of a screen's parts, none for a rubric; refuses a rubric that is missing or for another kind."""
+    if kind == "screen":
+        return [part.kind for part in load_screen(name, folder).parts]
+    rubric = load_rubric(name, folder)
+    if rubric.kind != kind:
+        raise UsageError(
+            f"The rubric '{name}' is for tasks of the kind '{rubric.kind}', not '{kind}'.",
+            "Name a rubric of that kind; edit, rank and write take none.",
+        )
+    return []
 
 
 def agreement(store: Store, project: str) -> dict[str, Any]:

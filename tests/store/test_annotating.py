@@ -161,7 +161,7 @@ def test_a_corrected_answer_becomes_a_candidate_of_its_own(compare_store: Store)
         (TaskKind.COMPARE, {"verdict": "tie", "strength": 1}),
         (TaskKind.COMPARE, {"verdict": "first", "strength": -4}),
         (TaskKind.RATE, {}),
-        (TaskKind.RATE, {"helpfulness": "3"}),
+        (TaskKind.RATE, {"helpfulness": ["3"]}),
         (TaskKind.RATE, {"helpfulness": True}),
         (TaskKind.EDIT, {"text": "   "}),
         (TaskKind.TAG, {"labels": []}),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from pitchpipe.store.annotating import submit_judgement, undo_last
@@ -10,6 +13,7 @@ from pitchpipe.store.database import Store
 from pitchpipe.store.errors import UsageError
 from pitchpipe.store.queueing import claim_next_task
 from pitchpipe.store.tasking import count_tasks, create_tasks
+from tests.store.desk import add_example
 
 
 def test_the_same_tasks_are_made_once_and_a_limit_goes_on_where_it_stopped(compare_store: Store) -> None:
@@ -46,3 +50,61 @@ def test_what_cannot_be_made_is_refused(compare_store: Store, values: dict[str, 
     with pytest.raises(UsageError):
         create_tasks(compare_store, "p", **values)  # type: ignore[arg-type]
     assert count_tasks(compare_store, "p")[0]["tasks"] == 10
+
+
+def test_a_ranking_takes_three_to_nine_answers_and_says_where_it_left_some_out(store: Store, tmp_path: Path) -> None:
+    for count in (2, 3, 12):
+        add_example(store, tmp_path, [f"answer {number}" for number in range(count)], prompt=f"Ask {count}")
+    assert create_tasks(store, "p", "rank") == {"asked": 2, "made": 2, "widened": 0, "shortened": 1}
+    sizes = [len(json.loads(row[0])) for row in store.read("SELECT candidate_ids FROM tasks ORDER BY position")]
+    assert sizes == [3, 9]
+    assert create_tasks(store, "p", "rank")["made"] == 0
+
+
+def test_turns_are_asked_of_conversations_that_have_some_and_labels_of_every_example(
+    store: Store, tmp_path: Path
+) -> None:
+    user, reply = {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}
+    add_example(store, tmp_path, [], prompt="one", messages=[user])
+    add_example(store, tmp_path, [], prompt="two", messages=[user, reply, user])
+    answered = add_example(store, tmp_path, ["Bye."], prompt="three", messages=[user, reply, user])
+    create_tasks(store, "p", "turns", rubric="turns", priority=7, skill="german")
+    rows = store.read("SELECT candidate_ids, rubric, priority, skill FROM tasks ORDER BY position")
+    assert rows == [("[]", "turns", 7, "german"), (f'["{answered}-0"]', "turns", 7, "german")]
+    assert create_tasks(store, "p", "tag", rubric="topics")["made"] == 3
+    assert create_tasks(store, "p", "span", rubric="errors")["made"] == 1
+
+
+@pytest.mark.parametrize(
+    ("parts", "tasks"),
+    [(["compare", "rate", "edit"], [2, 2]), (["rank", "tag"], [3]), (["rate", "tag"], [1, 1, 1])],
+)
+def test_a_screen_gets_as_many_answers_as_its_parts_need(
+    store: Store, tmp_path: Path, parts: list[str], tasks: list[int]
+) -> None:
+    add_example(store, tmp_path, ["a", "b", "c"])
+    create_tasks(store, "p", "screen", rubric="mine", parts=parts)
+    assert [len(json.loads(row[0])) for row in store.read("SELECT candidate_ids FROM tasks")] == tasks
+
+
+def test_another_rubric_is_another_task_and_the_projects_own_is_the_one_that_is_there(compare_store: Store) -> None:
+    assert create_tasks(compare_store, "p", "compare", rubric="preference")["made"] == 0
+    assert create_tasks(compare_store, "p", "compare", rubric="safety")["made"] == 10
+    assert create_tasks(compare_store, "p", "compare", rubric="safety")["made"] == 0
+    assert create_tasks(compare_store, "p", "compare")["made"] == 0
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"kind": "tag"},
+        {"kind": "screen", "rubric": "mine"},
+        {"kind": "rate", "parts": ["rate"]},
+        {"kind": "rate", "priority": 2_000_000},
+    ],
+)
+def test_a_task_that_would_ask_nothing_or_the_wrong_thing_is_refused(
+    compare_store: Store, values: dict[str, object]
+) -> None:
+    with pytest.raises(UsageError):
+        create_tasks(compare_store, "p", **values)  # type: ignore[arg-type]
