@@ -65,7 +65,7 @@ SELECT a.token, a.shown, a.leased_until,
        (SELECT d.body FROM drafts AS d WHERE d.task_id = a.task_id AND d.annotator = a.annotator),
        (SELECT arg_max(j.status, j.entry) FROM judgements AS j
         WHERE j.task_id = a.task_id AND j.annotator = a.annotator)
-FROM assignments AS a WHERE a.task_id = ? AND a.annotator = ?
+FROM assignments AS a WHERE a.task_id = ? AND a.annotator = ? AND a.leased_until IS NOT NULL
 """
 
 _INSERT_LEASE = """
@@ -124,18 +124,30 @@ def take_slot(
     candidate_ids: list[str],
     overlap: int,
     now: datetime,
+    shown: list[str] | None = None,
 ) -> bool:
-    """Leases a free slot of the task to the annotator; False when all slots are taken."""
+    """Leases a free slot of the task to the annotator; False when all slots are taken.
+
+    The answers stand in the order `shown`, else in that of a draft left from before, else in a random one.
+    """
     transaction.run("DELETE FROM assignments WHERE task_id = ? AND leased_until <= ?", [task_id, now])
     taken = {row[0] for row in transaction.run("SELECT slot FROM assignments WHERE task_id = ?", [task_id])}
     slot = next((number for number in range(1, overlap + 1) if number not in taken), None)
     if slot is None:
         return False
-    shown = list(candidate_ids)
-    _shuffler.shuffle(shown)
+    if shown is None:
+        shown = _choose_order(transaction, task_id, annotator, candidate_ids)
     until = now + timedelta(seconds=project.lease_seconds)
     row = [task_id, slot, project.id, annotator, secrets.token_hex(8), canonical_json(shown), now, until]
     return bool(transaction.run(_INSERT_LEASE, row)[0][0])
+
+
+def _choose_order(transaction: Transaction, task_id: str, annotator: str, candidate_ids: list[str]) -> list[str]:
+    left = transaction.run("SELECT shown FROM drafts WHERE task_id = ? AND annotator = ?", [task_id, annotator])
+    shown = list(json.loads(left[0][0])) if left and left[0][0] else list(candidate_ids)
+    if not left:
+        _shuffler.shuffle(shown)
+    return shown
 
 
 def read_claimed_task(store: Store, task_id: str, annotator: str) -> ClaimedTask | None:

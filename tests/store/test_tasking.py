@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from pitchpipe.store.annotating import submit_judgement, undo_last
+from pitchpipe.store.annotating import submit_judgement
 from pitchpipe.store.curating import decide
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import UsageError
 from pitchpipe.store.queueing import claim_next_task
 from pitchpipe.store.tasking import count_tasks, create_tasks
+from pitchpipe.store.undoing import undo_last
 
 
 def test_the_same_tasks_are_made_once_and_a_limit_goes_on_where_it_stopped(compare_store: Store) -> None:
