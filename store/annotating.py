@@ -15,14 +15,17 @@ from pitchpipe.store.errors import UsageError
 from pitchpipe.store.identity import canonical_json, content_id, new_id
 from pitchpipe.store.judgement_rows import UPSERT_DRAFT, append_judgement, find_previous, insert_row, read_slot
 from pitchpipe.store.judgement_values import LONGEST_TEXT, to_stored_value
+from pitchpipe.store.queueing import REOPENED
 from pitchpipe.store.records import JudgementStatus, SubmitOutcome, TaskKind
 from pitchpipe.store.undoing import undo_last as undo_last  # where the annotate page looks for it
 
+# One lookup by key each; joined, the engine would scan whole tables.
 _READ_LEASE = """
-SELECT t.kind, t.example_id, t.candidate_ids, t.project_id, a.slot, a.shown, a.claimed_at, p.minimum_dwell_ms
-FROM assignments AS a JOIN tasks AS t ON t.id = a.task_id JOIN projects AS p ON p.id = t.project_id
-WHERE a.task_id = ? AND a.annotator = ? AND a.token = ? AND a.leased_until IS NOT NULL
+SELECT project_id, slot, shown, claimed_at FROM assignments
+WHERE task_id = ? AND annotator = ? AND token = ? AND leased_until IS NOT NULL
 """
+_READ_TASK = "SELECT kind, example_id, candidate_ids FROM tasks WHERE id = ?"
+_READ_DWELL = "SELECT minimum_dwell_ms FROM projects WHERE id = ?"
 
 
 def save_draft(store: Store, task_id: str, annotator: str, token: str, body: dict[str, Any]) -> bool:
@@ -38,7 +41,7 @@ def save_draft(store: Store, task_id: str, annotator: str, token: str, body: dic
         leases = transaction.run(_READ_LEASE, [task_id, annotator, token])
         if not leases:
             return False
-        transaction.run(UPSERT_DRAFT, [task_id, annotator, text, leases[0][5], utc_now()])
+        transaction.run(UPSERT_DRAFT, [task_id, annotator, text, leases[0][2], utc_now()])
         return True
 
     return store.write(upsert_draft)
@@ -99,7 +102,9 @@ def _record(
     leases = transaction.run(_READ_LEASE, [task_id, details["annotator"], token])
     if not leases:
         return SubmitOutcome.STALE
-    kind, example_id, candidate_ids, project_id, slot, shown, claimed_at, dwell = leases[0]
+    project_id, slot, shown, claimed_at = leases[0]
+    kind, example_id, candidate_ids = transaction.run(_READ_TASK, [task_id])[0]
+    dwell = transaction.run(_READ_DWELL, [project_id])[0][0]
     now = utc_now()
     # A negative time means that the clock was set back; nobody is to wait for it to catch up.
     if value is not None and timedelta(0) <= now - claimed_at < timedelta(milliseconds=dwell):
@@ -110,9 +115,10 @@ def _record(
     row = {
         **details, "entry": new_id(), "project_id": project_id, "task_id": task_id, "example_id": example_id,
         "kind": kind, "value": canonical_json(stored), "shown": shown, "source": "studio", "created_at": now,
-        "supersedes": find_previous(transaction, task_id, details["annotator"]),
+        "supersedes": find_previous(transaction, task_id, details["annotator"]) if token.startswith(REOPENED) else None,
     }  # fmt: skip
     append_judgement(transaction, row)
+    _note_end(transaction, row)
     if value is None:
         transaction.run("DELETE FROM assignments WHERE task_id = ? AND slot = ?", [task_id, slot])
         transaction.journal({"judgement": row, "slot": None, "candidate": None})
@@ -124,6 +130,11 @@ def _record(
         candidate = _add_written_answer(transaction, row, stored["text"], json.loads(candidate_ids))
     transaction.journal({"judgement": row, "slot": read_slot(transaction, row), "candidate": candidate})
     return SubmitOutcome.RECORDED
+
+
+def _note_end(transaction: Transaction, row: dict[str, Any]) -> None:
+    own, is_skip = (row["project_id"], row["annotator"], row["task_id"]), row["status"] == JudgementStatus.SKIPPED
+    transaction.afterwards.append(lambda: transaction.queue_memory.end_lease(*own, is_skip=is_skip))
 
 
 def _add_written_answer(

@@ -20,7 +20,7 @@ from pitchpipe.store.identity import canonical_json, content_id, new_id
 from pitchpipe.store.judgement_rows import UPSERT_DRAFT, append_judgement, find_previous, insert_row, read_slot
 from pitchpipe.store.judgement_values import to_screen_value
 from pitchpipe.store.projects import get_project
-from pitchpipe.store.queueing import read_claimed_task, take_slot
+from pitchpipe.store.queueing import REOPENED, Lease, read_claimed_task, shuffle, take_slot
 from pitchpipe.store.records import ClaimedTask, JudgementStatus, Project, TakenBack, TaskKind
 
 _COPIED = ("kind", "status", "value", "reason", "shown", "seconds", "rubric_hash", "guideline_hash", "detail")
@@ -31,7 +31,7 @@ SELECT example_id, candidate_ids, CASE WHEN purpose = 'gold' THEN 1000000 ELSE o
 _WRITTEN = ("project_id", "example_id", "origin", "text", "model", "run_id", "parent_id")
 _READ_WRITTEN = f"SELECT {', '.join(_WRITTEN)} FROM candidates WHERE judgement_id = ? ORDER BY id"
 _READ_LATEST = """
-SELECT id, status, source FROM judgements WHERE project_id = ? AND task_id = ? AND annotator = ?
+SELECT id, status, source, shown FROM judgements WHERE project_id = ? AND task_id = ? AND annotator = ?
 AND source <> 'adjudication' ORDER BY entry DESC LIMIT 1
 """
 
@@ -102,11 +102,11 @@ def _reopen_in(transaction: Transaction, change: _Change, task_id: str) -> None:
         raise NotFoundError(
             f"{change.annotator} has not judged the task '{task_id}' here.", "Choose one of your own history."
         )
-    judgement_id, status, _ = latest[0]
+    judgement_id, status, _, shown = latest[0]
     if status != JudgementStatus.RETRACTED:
         is_back = _retract(transaction, change, task_id, judgement_id, "reopen")
     else:
-        is_back = _lease_again(transaction, change, task_id, _read_task(transaction, task_id), None)
+        is_back = _lease_again(transaction, change, task_id, _read_task(transaction, task_id), shown)
     if not is_back:
         raise UsageError("Others have filled this task meanwhile.", "Choose another one; nothing was changed.")
 
@@ -137,17 +137,19 @@ def _retract(transaction: Transaction, change: _Change, task_id: str, judgement_
 def _lease_again(
     transaction: Transaction, change: _Change, task_id: str, task: tuple[str, str, int], shown: str | None
 ) -> bool:
+    memory = transaction.queue_memory
+    memory.forget_leases(change.project.id, change.annotator)
+    transaction.afterwards.append(lambda: memory.forget_person(change.project.id, change.annotator))
     until = change.now + timedelta(seconds=change.project.lease_seconds)
     kept = transaction.run(
         "UPDATE assignments SET leased_until = ?, claimed_at = ?, token = ? WHERE task_id = ? AND annotator = ?",
-        [until, change.now, secrets.token_hex(8), task_id, change.annotator],
+        [until, change.now, REOPENED + secrets.token_hex(8), task_id, change.annotator],
     )
     if kept[0][0]:
         return True
-    order = json.loads(shown) if shown else None
-    return take_slot(
-        transaction, change.project, task_id, change.annotator, json.loads(task[1]), task[2], change.now, order
-    )
+    order = json.loads(shown) if shown else shuffle(json.loads(task[1]))
+    lease = Lease(task_id, change.project, change.annotator, change.now, is_again=True)
+    return take_slot(transaction, lease, task[2], order)
 
 
 def _redo_in(transaction: Transaction, change: _Change) -> Step | None:
@@ -182,6 +184,8 @@ def _settle_slot(
     own = [step.task_id, change.annotator]
     if step.action == "skip":
         transaction.run("DELETE FROM assignments WHERE task_id = ? AND annotator = ?", own)
+        memory = transaction.queue_memory
+        transaction.afterwards.append(lambda: memory.forget_person(change.project.id, change.annotator))
         return
     if not _lease_again(transaction, change, step.task_id, task, old["shown"]):
         raise UsageError(
