@@ -36,6 +36,7 @@ from pitchpipe.store.opening import (
     is_conflict,
     restore_from_journal,
 )
+from pitchpipe.store.queue_memory import QueueMemory
 
 T = TypeVar("T")
 Parameters = Sequence[Any] | Mapping[str, Any]
@@ -57,9 +58,12 @@ def _as_given(parameters: Parameters) -> list[Any] | dict[str, Any]:
 class Transaction:
     """What a write function may do. Lives for one call on the writer thread."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, queue_memory: QueueMemory) -> None:
         self._connection = connection
+        self.queue_memory = queue_memory
         self.journalled: list[dict[str, Any]] = []
+        self.afterwards: list[Callable[[], None]] = []
+        """Called in order when it is committed, before anybody hears so: for what is remembered besides."""
 
     def run(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
         """All rows of one statement; for INSERT, UPDATE and DELETE a single row with the count."""
@@ -72,6 +76,7 @@ class Transaction:
         """
         if frame.is_empty():
             return 0
+        self.afterwards.append(self.queue_memory.drop_windows)
         columns = ", ".join(frame.columns)
         self._connection.register("incoming_rows", frame.to_arrow())
         try:
@@ -111,6 +116,7 @@ class Store:
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         self._local = threading.local()
         self._is_closed = False
+        self.queue_memory = QueueMemory(is_shared=catalog != FILE_CATALOG)
         self.import_lock = threading.Lock()
         """Held by the import that runs; imports of one process wait for each other."""
         self._writer = threading.Thread(target=self._write_jobs, name="pitchpipe-writer", daemon=True)
@@ -224,7 +230,7 @@ class Store:
             job.future.set_result(result)
 
     def _commit_together(self, connection: duckdb.DuckDBPyConnection, batch: list[_Job]) -> list[Any]:
-        transaction = Transaction(connection)
+        transaction = Transaction(connection, self.queue_memory)
         before = None
         connection.begin()
         try:
@@ -240,6 +246,8 @@ class Store:
             with contextlib.suppress(duckdb.TransactionException):
                 connection.rollback()
             raise
+        for note in transaction.afterwards:
+            note()
         return results
 
     def _checkpoint_now(self, connection: duckdb.DuckDBPyConnection, future: Future[Any]) -> None:

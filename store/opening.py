@@ -10,6 +10,7 @@ import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -94,32 +95,68 @@ def _load_postgres_extension(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def restore_from_journal(connection: duckdb.DuckDBPyConnection, journal_path: Path) -> int:
-    """Puts back acknowledged judgements that the store lacks, in their order; returns how many.
+    """Puts back acknowledged judgements and flags that the store lacks, in their order; returns how many.
 
     A judgement that is there is passed over with its slot, since later work may have moved that on.
     """
     records = read_journal(journal_path)
-    known = {row[0] for row in connection.execute("SELECT id FROM judgements").fetchall()} if records else set()
-    missing = [record for record in records if record["judgement"]["id"] not in known]
+    if not records:
+        return 0
+    known = {row[0] for row in connection.execute("SELECT id FROM judgements").fetchall()}
+    known |= {row[0] for row in connection.execute("SELECT entry FROM flag_log").fetchall()}
+    known |= {row[0] for row in connection.execute("SELECT id FROM tasks WHERE only_for IS NOT NULL").fetchall()}
+    missing = [record for record in records if _name_record(record) not in known]
     if not missing:
         return 0
     connection.begin()
     for record in missing:
-        judgement, slot = record["judgement"], record["slot"]
-        own = [judgement["task_id"], judgement["annotator"]]
-        connection.execute("DELETE FROM assignments WHERE task_id = ? AND annotator = ?", own).fetchall()
-        if slot is not None:  # whoever holds it in the file held it before
-            place = [slot["task_id"], slot["slot"]]
-            connection.execute("DELETE FROM assignments WHERE task_id = ? AND slot = ?", place).fetchall()
-        written = [(table, record.get(name)) for name, table in _WRITTEN_TABLES]
-        for table, row in (("judgements", judgement), ("assignments", slot), *written):
-            if row is not None:
-                marks = ", ".join("?" * len(row))
-                sql = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks}) ON CONFLICT DO NOTHING"
-                connection.execute(sql, list(row.values())).fetchall()
+        if "judgement" in record:
+            _restore_judgement(connection, record)
+        elif "flag_entry" in record:
+            _restore_flag(connection, record)
+        else:
+            _insert(connection, "tasks", record["task"])
     connection.commit()
     connection.execute("CHECKPOINT").fetchall()
     return len(missing)
+
+
+def _name_record(record: dict[str, Any]) -> str:
+    if "flag_entry" in record:
+        return str(record["flag_entry"]["entry"])
+    return str(record["judgement"]["id"] if "judgement" in record else record["task"]["id"])
+
+
+def _restore_judgement(connection: duckdb.DuckDBPyConnection, record: dict[str, Any]) -> None:
+    judgement, slot = record["judgement"], record["slot"]
+    own = [judgement["task_id"], judgement["annotator"]]
+    connection.execute("DELETE FROM assignments WHERE task_id = ? AND annotator = ?", own).fetchall()
+    if slot is not None:  # whoever holds it in the file held it before
+        place = [slot["task_id"], slot["slot"]]
+        connection.execute("DELETE FROM assignments WHERE task_id = ? AND slot = ?", place).fetchall()
+    _insert(connection, "judgements", judgement)
+    _insert(connection, "assignments", slot)
+    for name, table in _WRITTEN_TABLES:
+        _insert(connection, table, record.get(name))
+    for candidate in record.get("candidates", []):
+        _insert(connection, "candidates", candidate)
+
+
+def _restore_flag(connection: duckdb.DuckDBPyConnection, record: dict[str, Any]) -> None:
+    entry = record["flag_entry"]
+    _insert(connection, "flags", record["flag"])
+    _insert(connection, "flag_log", entry)
+    closed = [entry["created_at"], entry["annotator"]] if entry["action"] == "undo" else [None, None]
+    if entry["action"] != "raise":
+        sql = "UPDATE flags SET closed_at = ?, closed_by = ? WHERE id = ?"
+        connection.execute(sql, [*closed, entry["flag_id"]]).fetchall()
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, row: dict[str, Any] | None) -> None:
+    if row is not None:
+        marks = ", ".join("?" * len(row))
+        sql = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks}) ON CONFLICT DO NOTHING"
+        connection.execute(sql, list(row.values())).fetchall()
 
 
 def has_room_to_checkpoint(workspace: Path) -> bool:

@@ -10,62 +10,46 @@ from __future__ import annotations
 import json
 import random
 import secrets
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pitchpipe.store.database import Store, Transaction, utc_now
 from pitchpipe.store.errors import StoreError
 from pitchpipe.store.identity import canonical_json
+from pitchpipe.store.open_tasks import SERVED_KINDS as SERVED_KINDS
+from pitchpipe.store.open_tasks import read_window
 from pitchpipe.store.projects import get_project
+from pitchpipe.store.queue_memory import OpenTask, Window
 from pitchpipe.store.records import ClaimedTask, Message, Progress, Project, ShownAnswer, TaskKind
 
-SERVED_KINDS = tuple(kind.value for kind in TaskKind)
-"""Kinds of task that the annotate page can show: all of them."""
-
-_LOST_RACE = "lost"
 _MOST_LOST_RACES = 50
+_EVERYBODY = 1_000_000
+"""Slots of a task with a known answer, which everybody is to meet."""
+
+REOPENED = "again_"
+"""How the token of a lease begins that brings an annotator's earlier task back."""
 
 _shuffler = random.SystemRandom()
 
-# The latest row decides: a skip that was taken back no longer keeps the task away.
-_SKIPPED = """
-SELECT task_id FROM judgements WHERE project_id = $project AND annotator = $annotator
-GROUP BY task_id HAVING arg_max(status, entry) = 'skipped'
+_HELD_LEASES = """
+SELECT task_id FROM assignments
+WHERE project_id = ? AND annotator = ? AND leased_until IS NOT NULL ORDER BY claimed_at DESC, task_id
 """
 
-_TAKEN = """
-SELECT task_id, count(*) AS slots FROM assignments
-WHERE project_id = $project AND (leased_until IS NULL OR leased_until > $now) GROUP BY task_id
+_RENEW_LEASE = """
+UPDATE assignments SET leased_until = ? WHERE task_id = ? AND annotator = ? AND leased_until IS NOT NULL
 """
 
-_OPEN_TASKS = f"""
-FROM tasks AS t LEFT JOIN ({_TAKEN}) AS taken ON taken.task_id = t.id
-WHERE t.project_id = $project AND coalesce(taken.slots, 0) < t.overlap
-  AND t.kind IN {SERVED_KINDS}
-  AND t.id NOT IN (SELECT task_id FROM assignments WHERE project_id = $project AND annotator = $annotator)
-  AND t.id NOT IN ({_SKIPPED})
-"""
+_READ_PAUSE = "SELECT 1 FROM standings WHERE project_id = ? AND annotator = ? AND paused_reason IS NOT NULL"
 
-_NEXT_TASK = f"SELECT t.id, t.candidate_ids, t.overlap {_OPEN_TASKS} ORDER BY t.priority DESC, t.position, t.id LIMIT 1"
-
-_COUNT_PROGRESS = f"""
-SELECT (SELECT count(*) FROM assignments
-        WHERE project_id = $project AND annotator = $annotator AND leased_until IS NULL),
-       (SELECT count(*) {_OPEN_TASKS}) + (SELECT count(*) FROM assignments
-        WHERE project_id = $project AND annotator = $annotator AND leased_until IS NOT NULL),
-       (SELECT count(*) FROM ({_SKIPPED}))
-"""
-
-_HELD_LEASE = """
-SELECT task_id, token, shown, leased_until FROM assignments
-WHERE project_id = ? AND annotator = ? AND leased_until IS NOT NULL ORDER BY claimed_at DESC, task_id LIMIT 1
+_IS_SKIPPED = """
+SELECT arg_max(status, entry) FROM judgements WHERE task_id = ? AND annotator = ? AND source <> 'adjudication'
 """
 
 _OWN_LEASE = """
-SELECT a.token, a.shown, a.leased_until,
-       (SELECT d.body FROM drafts AS d WHERE d.task_id = a.task_id AND d.annotator = a.annotator),
-       (SELECT arg_max(j.status, j.entry) FROM judgements AS j
-        WHERE j.task_id = a.task_id AND j.annotator = a.annotator)
-FROM assignments AS a WHERE a.task_id = ? AND a.annotator = ?
+SELECT a.token, a.shown, a.leased_until, d.body
+FROM assignments AS a LEFT JOIN drafts AS d ON d.task_id = a.task_id AND d.annotator = a.annotator
+WHERE a.task_id = ? AND a.annotator = ? AND a.leased_until IS NOT NULL
 """
 
 _INSERT_LEASE = """
@@ -74,68 +58,159 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
 """
 
 
-def claim_next_task(store: Store, project_name: str, annotator: str, now: datetime | None = None) -> ClaimedTask | None:
-    """The task to work on, leased to the annotator; None when there is none left for them.
+def claim_next_task(store: Store, project: str, annotator: str, now: datetime | None = None) -> ClaimedTask | None:
+    """The task to work on, leased to the annotator; None when there is none left for them, or they are paused.
 
     A lease that the annotator holds already is renewed and returned again (the same in every tab and after a reload),
     the one claimed or reopened last first. Safe to call from many threads.
     """
-    project = get_project(store, project_name)
+    target = get_project(store, project)
     moment = now or utc_now()
+    memory = store.queue_memory
+    window = memory.find_window(target.id, annotator, moment)
     for _ in range(_MOST_LOST_RACES):
-        claim = store.write(lambda t: _claim_in(t, project, annotator, moment))
-        if claim is not _LOST_RACE:
-            return None if claim is None else read_claimed_task(store, claim, annotator)
+        is_new = window is None
+        if window is None:
+            window = read_window(store, target, annotator, moment)
+            memory.keep_window(target.id, annotator, window)
+        claim = Claim(target, annotator, moment, window)
+        task_id = store.write(claim.run)
+        if task_id is not None:
+            return read_claimed_task(store, task_id, annotator)
+        # A window that saw all there was has nothing left: so there is nothing, unless others won every race for it.
+        if claim.is_paused or (is_new and not claim.has_lost):
+            return None
+        window = None
     raise StoreError("Too many others claim tasks at this moment.", "Try again in a second; nothing was lost.")
 
 
-def count_progress(store: Store, project_name: str, annotator: str) -> Progress:
-    """How far the annotator is; `available` includes a task they hold now."""
-    project = get_project(store, project_name)
-    parameters = {"project": project.id, "annotator": annotator, "now": utc_now()}
-    done, available, skipped = store.read(_COUNT_PROGRESS, parameters)[0]
-    return Progress(done, available, skipped)
+def count_progress(store: Store, project: str, annotator: str) -> Progress:
+    """How far the annotator is; `available` includes a task they hold now.
+
+    What others did in the last seconds may not be counted yet (see `Window`).
+    """
+    target = get_project(store, project)
+    now, memory = utc_now(), store.queue_memory
+    window = memory.find_window(target.id, annotator, now)
+    if window is None:
+        window = read_window(store, target, annotator, now)
+        memory.keep_window(target.id, annotator, window)
+    held = memory.leases.get((target.id, annotator))
+    if held is None:
+        held = {row[0] for row in store.read(_HELD_LEASES, [target.id, annotator])}
+    return Progress(window.done, window.open_left + len(held), window.skipped)
 
 
-def _claim_in(transaction: Transaction, project: Project, annotator: str, now: datetime) -> str | None:
-    """The id of the task that the annotator now holds a lease on, None when none is left, or `_LOST_RACE`."""
-    until = now + timedelta(seconds=project.lease_seconds)
-    held = transaction.run(_HELD_LEASE, [project.id, annotator])
-    if held:
-        task_id = str(held[0][0])
-        transaction.run(
-            "UPDATE assignments SET leased_until = ? WHERE task_id = ? AND annotator = ?", [until, task_id, annotator]
-        )
-        return task_id
-    parameters = {"project": project.id, "annotator": annotator, "now": now}
-    found = transaction.run(_NEXT_TASK, parameters)
-    if not found:
+@dataclass(slots=True)
+class Claim:
+    """One try to give an annotator a task, within a transaction."""
+
+    project: Project
+    annotator: str
+    now: datetime
+    window: Window
+    has_lost: bool = False
+    """Whether a task that the window held open was taken."""
+    is_paused: bool = False
+
+    def run(self, transaction: Transaction) -> str | None:
+        """The id of the task that the annotator now holds a lease on; None when the window has none left."""
+        if transaction.run(_READ_PAUSE, [self.project.id, self.annotator]):
+            self.is_paused = True
+            return None
+        held = self._renew_held(transaction)
+        if held is not None:
+            return held
+        while self.window.tasks:
+            task = self.window.tasks.popleft()
+            self.window.open_left -= 1
+            if self._take(transaction, task):
+                self._know_leases(transaction, {task.id})
+                return task.id
+            self.has_lost = True
         return None
-    task_id, candidate_ids, overlap = found[0]
-    is_taken = take_slot(transaction, project, task_id, annotator, json.loads(candidate_ids), overlap, now)
-    return str(task_id) if is_taken else _LOST_RACE
+
+    def _renew_held(self, transaction: Transaction) -> str | None:
+        """The task that they hold a lease on, renewed."""
+        key, memory = (self.project.id, self.annotator), transaction.queue_memory
+        known = memory.leases.get(key)
+        if known is not None and len(known) <= 1:
+            for task_id in list(known):
+                if self._renew(transaction, task_id):
+                    return task_id
+            if not known:
+                return None
+        held = [str(row[0]) for row in transaction.run(_HELD_LEASES, key)]
+        self._know_leases(transaction, set(held))
+        if not held:
+            return None
+        self._renew(transaction, held[0])
+        return held[0]
+
+    def _renew(self, transaction: Transaction, task_id: str) -> bool:
+        until = self.now + timedelta(seconds=self.project.lease_seconds)
+        return bool(transaction.run(_RENEW_LEASE, [until, task_id, self.annotator])[0][0])
+
+    def _know_leases(self, transaction: Transaction, task_ids: set[str]) -> None:
+        memory = transaction.queue_memory
+        memory.forget_leases(self.project.id, self.annotator)
+        if not memory.is_shared:
+            transaction.afterwards.append(lambda: memory.know_leases(self.project.id, self.annotator, task_ids))
+
+    def _take(self, transaction: Transaction, task: OpenTask) -> bool:
+        memory = transaction.queue_memory
+        if task.id in memory.full:
+            return False
+        if memory.is_shared and transaction.run(_IS_SKIPPED, [task.id, self.annotator]) == [("skipped",)]:
+            return False  # in another process, since the window was read
+        if task.expired:
+            transaction.run("DELETE FROM assignments WHERE task_id = ? AND leased_until <= ?", [task.id, self.now])
+        lease = Lease(task.id, self.project, self.annotator, self.now, is_again=task.own_status is not None)
+        shown = json.loads(task.shown) if task.shown else shuffle(json.loads(task.candidate_ids))
+        # The slot most likely free comes first; the primary key decides.
+        is_taken = any(
+            insert_lease(transaction, lease, (task.taken + number) % task.overlap + 1, shown)
+            for number in range(task.overlap)
+        )
+        if not is_taken or task.overlap == 1:
+            memory.full.add(task.id)
+        return is_taken
 
 
-def take_slot(
-    transaction: Transaction,
-    project: Project,
-    task_id: str,
-    annotator: str,
-    candidate_ids: list[str],
-    overlap: int,
-    now: datetime,
-) -> bool:
-    """Leases a free slot of the task to the annotator; False when all slots are taken."""
-    transaction.run("DELETE FROM assignments WHERE task_id = ? AND leased_until <= ?", [task_id, now])
-    taken = {row[0] for row in transaction.run("SELECT slot FROM assignments WHERE task_id = ?", [task_id])}
-    slot = next((number for number in range(1, overlap + 1) if number not in taken), None)
-    if slot is None:
-        return False
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A lease about to be taken."""
+
+    task_id: str
+    project: Project
+    annotator: str
+    now: datetime
+    is_again: bool = False
+    """Whether the annotator has judged the task before."""
+
+
+def insert_lease(transaction: Transaction, lease: Lease, slot: int, shown: list[str]) -> bool:
+    """Takes one slot; False when it is taken, or the annotator has another slot of the task."""
+    token = (REOPENED if lease.is_again else "") + secrets.token_hex(8)
+    until = lease.now + timedelta(seconds=lease.project.lease_seconds)
+    row = [lease.task_id, slot, lease.project.id, lease.annotator, token, canonical_json(shown), lease.now, until]
+    return bool(transaction.run(_INSERT_LEASE, row)[0][0])
+
+
+def take_slot(transaction: Transaction, lease: Lease, slots: int, shown: list[str]) -> bool:
+    """Leases a free one of so many slots, with the answers in the order `shown`; False when none is free."""
+    transaction.queue_memory.forget_leases(lease.project.id, lease.annotator)
+    transaction.run("DELETE FROM assignments WHERE task_id = ? AND leased_until <= ?", [lease.task_id, lease.now])
+    taken = {row[0] for row in transaction.run("SELECT slot FROM assignments WHERE task_id = ?", [lease.task_id])}
+    slot = next((number for number in range(1, slots + 1) if number not in taken), None)
+    return slot is not None and insert_lease(transaction, lease, slot, shown)
+
+
+def shuffle(candidate_ids: list[str]) -> list[str]:
+    """The answers in a random order, so that no side is favoured."""
     shown = list(candidate_ids)
     _shuffler.shuffle(shown)
-    until = now + timedelta(seconds=project.lease_seconds)
-    row = [task_id, slot, project.id, annotator, secrets.token_hex(8), canonical_json(shown), now, until]
-    return bool(transaction.run(_INSERT_LEASE, row)[0][0])
+    return shown
 
 
 def read_claimed_task(store: Store, task_id: str, annotator: str) -> ClaimedTask | None:
@@ -144,9 +219,9 @@ def read_claimed_task(store: Store, task_id: str, annotator: str) -> ClaimedTask
     if not leases:
         return None
     # One lookup by key each: joined, the engine would scan whole tables (measured 10 ms against 2 ms at 50k tasks).
-    kind, example_id = store.read("SELECT kind, example_id FROM tasks WHERE id = ?", [task_id])[0]
+    kind, example_id, rubric = store.read("SELECT kind, example_id, rubric FROM tasks WHERE id = ?", [task_id])[0]
     messages = store.read("SELECT messages FROM examples WHERE id = ?", [example_id])[0][0]
-    token, shown, until, draft, latest = leases[0]
+    token, shown, until, draft = leases[0]
     texts = {
         candidate_id: store.read("SELECT text FROM candidates WHERE id = ?", [candidate_id])[0][0]
         for candidate_id in json.loads(shown)
@@ -159,5 +234,6 @@ def read_claimed_task(store: Store, task_id: str, annotator: str) -> ClaimedTask
         answers=tuple(ShownAnswer(candidate_id, text) for candidate_id, text in texts.items()),
         draft=json.loads(draft) if draft else None,
         leased_until=until,
-        is_reopened=latest == "retracted",
+        is_reopened=token.startswith(REOPENED),
+        rubric=rubric,
     )

@@ -12,6 +12,7 @@ from rapidfuzz.distance import Levenshtein
 
 from pitchpipe.store.database import Transaction
 from pitchpipe.store.identity import canonical_json, content_id
+from pitchpipe.store.judgement_rows import insert_row
 from pitchpipe.store.judgement_values import Subject
 from pitchpipe.store.records import Message, Split, TaskKind
 from pitchpipe.store.splitting import assign_split, find_group
@@ -111,7 +112,7 @@ def _add_answer(
         "example_id": example_id, "origin": "person", "text": text, "model": None, "run_id": None,
         "judgement_id": row["id"], "parent_id": parent_id, "created_at": row["created_at"],
     }  # fmt: skip
-    _insert(transaction, "candidates", candidate)
+    insert_row(transaction, "candidates", candidate)
     return candidate
 
 
@@ -139,13 +140,6 @@ def _add_example(transaction: Transaction, row: dict[str, Any], instruction: str
         "tree": None, "category": category, "metadata": canonical_json({"written_beside": row["example_id"]}),
         "created_at": row["created_at"],
     }  # fmt: skip
-    _insert(transaction, "group_splits", group_split)
-    _insert(transaction, "examples", example)
+    insert_row(transaction, "group_splits", group_split)
+    insert_row(transaction, "examples", example)
     return {"group_split": group_split, "example": example}
-
-
-def _insert(transaction: Transaction, table: str, row: dict[str, Any]) -> None:
-    marks = ", ".join("?" * len(row))
-    transaction.run(
-        f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks}) ON CONFLICT DO NOTHING", list(row.values())
-    )

@@ -18,6 +18,9 @@ ALTER TABLE annotators ADD COLUMN skills VARCHAR;
 -- and of an adjudication (source 'adjudication') the judgements that it decides between.
 ALTER TABLE judgements ADD COLUMN detail VARCHAR;
 
+-- The order of the answers on the screen that the draft speaks of: it is shown again with its draft.
+ALTER TABLE drafts ADD COLUMN shown VARCHAR;
+
 -- Known answers. The value is in the order of the task's candidates.
 CREATE TABLE gold_answers (
     task_id VARCHAR PRIMARY KEY,
@@ -36,6 +39,8 @@ CREATE TABLE standings (
     seen_at TIMESTAMP,
     paused_reason VARCHAR,
     paused_at TIMESTAMP,
+    -- Known answers judged before this do not count against them any more: a lead let them go on.
+    gold_since TIMESTAMP,
     PRIMARY KEY (project_id, annotator)
 );
 
@@ -50,6 +55,16 @@ CREATE TABLE flags (
     created_at TIMESTAMP NOT NULL,
     closed_at TIMESTAMP,
     closed_by VARCHAR
+);
+
+-- What their annotator did with flags, in the order of `entry` and thus among their judgements: append-only, for undo.
+CREATE TABLE flag_log (
+    entry VARCHAR PRIMARY KEY,
+    project_id VARCHAR NOT NULL,
+    annotator VARCHAR NOT NULL,
+    flag_id VARCHAR NOT NULL,
+    action VARCHAR NOT NULL CHECK (action IN ('raise', 'undo', 'redo')),
+    created_at TIMESTAMP NOT NULL
 );
 
 CREATE TABLE suggestions (

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pitchpipe.store.annotating import save_draft, skip_task, submit_judgement, undo_last
+from pitchpipe.store.annotating import save_draft, submit_judgement
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import UsageError
 from pitchpipe.store.judgement_values import to_screen_value, to_stored_value
@@ -80,48 +80,6 @@ def test_a_submit_sooner_than_the_dwell_is_refused_and_its_id_stays_usable(compa
     assert send(compare_store, task) is SubmitOutcome.TOO_FAST
     compare_store.write(lambda t: t.run("UPDATE projects SET minimum_dwell_ms = 0"))
     assert send(compare_store, task) is SubmitOutcome.RECORDED
-
-
-def test_undo_after_submit_gives_the_task_back_with_what_was_entered(compare_store: Store, task: ClaimedTask) -> None:
-    send(compare_store, task)
-    back = undo_last(compare_store, "p", "ana")
-    assert back is not None
-    assert back.task_id == task.task_id
-    assert back.answers == task.answers
-    assert back.draft == {"value": FIRST, "reason": "clearer"}
-    assert back.is_reopened
-    assert back.token != task.token
-    statuses = compare_store.read("SELECT status, supersedes FROM judgements ORDER BY entry")
-    assert statuses == [("submitted", None), ("retracted", "j1")]
-    again = claim_next_task(compare_store, "p", "ana")
-    assert again is not None
-    assert again.task_id == task.task_id
-    assert send(compare_store, again, "j2") is SubmitOutcome.RECORDED
-    assert compare_store.read("SELECT status FROM judgements ORDER BY entry DESC LIMIT 1") == [("submitted",)]
-
-
-def test_undo_twice_reaches_the_judgement_before(compare_store: Store, task: ClaimedTask) -> None:
-    send(compare_store, task, "j1")
-    second = claim_next_task(compare_store, "p", "ana")
-    assert second is not None
-    send(compare_store, second, "j2")
-    undone = [undo_last(compare_store, "p", "ana"), undo_last(compare_store, "p", "ana")]
-    assert [back.task_id for back in undone if back] == [second.task_id, task.task_id]
-    assert undo_last(compare_store, "p", "ana") is None
-
-
-def test_undo_of_a_skip_brings_the_task_back(compare_store: Store, task: ClaimedTask) -> None:
-    skip_task(compare_store, judgement_id="s", task_id=task.task_id, annotator="ana", token=task.token, reason="hard")
-    back = undo_last(compare_store, "p", "ana")
-    assert back is not None
-    assert back.task_id == task.task_id
-
-
-def test_undo_never_touches_another_annotator_or_an_imported_judgement(compare_store: Store, task: ClaimedTask) -> None:
-    send(compare_store, task)
-    assert undo_last(compare_store, "p", "ben") is None
-    compare_store.write(lambda t: t.run("UPDATE judgements SET source = 'imp_1'"))
-    assert undo_last(compare_store, "p", "ana") is None
 
 
 def test_a_draft_is_kept_until_the_judgement_is_recorded(compare_store: Store, task: ClaimedTask) -> None:

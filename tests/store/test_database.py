@@ -109,7 +109,8 @@ def test_an_exception_in_a_write_reaches_its_caller_and_the_writer_lives_on(stor
 JUDGE = """
 import os, signal, sys
 from pathlib import Path
-from pitchpipe.store.annotating import submit_judgement, undo_last
+from pitchpipe.store.annotating import submit_judgement
+from pitchpipe.store.undoing import undo_last
 from pitchpipe.store.database import open_store
 from pitchpipe.store.projects import create_project
 from pitchpipe.store.queueing import claim_next_task
@@ -205,7 +206,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk_refuses_whole_writes_and_the_store_works_again_when_there_is_room(small_disk: Path) -> None:
     store = open_store(small_disk / "w")
-    draft = "INSERT INTO drafts VALUES (?, 'ana', ?, TIMESTAMP '2026-01-01')"
+    draft = "INSERT INTO drafts (task_id, annotator, body, updated_at) VALUES (?, 'ana', ?, TIMESTAMP '2026-01-01')"
     store.write(lambda t: t.run(draft, ["before", "x"]))
     filler = small_disk / "filler"
     with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pitchpipe.store.annotating import submit_judgement, undo_last
+from pitchpipe.store.annotating import submit_judgement
 from pitchpipe.store.curating import decide
 from pitchpipe.store.database import Store, open_store
 from pitchpipe.store.errors import NotFoundError, SnapshotError, UsageError
@@ -25,6 +25,7 @@ from pitchpipe.store.records import SubmitOutcome, TaskKind
 from pitchpipe.store.snapshot_building import Recipe
 from pitchpipe.store.snapshots import create_snapshot, diff_snapshots, find_snapshot, read_rows, verify_snapshot
 from pitchpipe.store.tasking import create_tasks
+from pitchpipe.store.undoing import undo_last
 from pitchpipe.training.exporting import export_snapshot
 
 WriteLines = Callable[[str, list[str]], Path]
@@ -32,7 +33,7 @@ WriteLines = Callable[[str, list[str]], Path]
 
 def judge_all(store: Store, annotator: str, value: dict[str, object]) -> None:
     while task := claim_next_task(store, "p", annotator):
-        given_value = value if task.kind is TaskKind.COMPARE else {"text": f"corrected by {annotator}"}
+        given_value = value if task.kind is TaskKind.COMPARE else {"text": f"corrected by {annotator} on {task.task_id}"}
         outcome = submit_judgement(
             store, judgement_id=f"{annotator}-{task.token}", task_id=task.task_id, annotator=annotator,
             token=task.token, value=given_value,

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from pitchpipe.store.annotating import submit_judgement, undo_last
+from pitchpipe.store.annotating import submit_judgement
 from pitchpipe.store.curating import decide
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import UsageError
 from pitchpipe.store.queueing import claim_next_task
 from pitchpipe.store.tasking import count_tasks, create_tasks
+from pitchpipe.store.undoing import undo_last
 from tests.store.desk import add_example
 
 

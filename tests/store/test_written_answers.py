@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from pitchpipe.store.annotating import save_draft, submit_judgement, undo_last
+from pitchpipe.store.annotating import save_draft, submit_judgement
 from pitchpipe.store.database import Store, open_store
 from pitchpipe.store.errors import UsageError
 from pitchpipe.store.lineage import trace_lineage
 from pitchpipe.store.tasking import create_tasks
+from pitchpipe.store.undoing import undo_last
 from pitchpipe.store.written_answers import measure_correction
 from tests.store.desk import add_example, claim, freeze, judge
 

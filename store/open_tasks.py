@@ -1,0 +1,75 @@
+"""Reads the next stretch of open tasks of an annotator: one scan of the queue, many claims."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from datetime import datetime, timedelta
+
+from pitchpipe.store.database import Store
+from pitchpipe.store.queue_memory import OpenTask, Window
+from pitchpipe.store.records import Project, TaskKind
+
+SERVED_KINDS = tuple(kind.value for kind in TaskKind)
+"""Kinds of task that the annotate page can show: all of them."""
+
+_WINDOW_SIZE = 2_000
+_SHORTEST_LIFE = timedelta(seconds=10)
+_MOST_OF_THE_TIME = 100
+"""A window lives at least so many times as long as it took to read, so that reading stays below one percent."""
+
+# The latest row decides: a skip that was taken back no longer keeps the task away.
+_OWN = """
+SELECT task_id, arg_max(status, entry) AS status FROM judgements
+WHERE project_id = $project AND annotator = $annotator AND source <> 'adjudication' GROUP BY task_id
+"""
+
+_READ_OPEN = f"""
+WITH own AS ({_OWN}), held AS (
+    SELECT task_id FROM assignments WHERE project_id = $project AND annotator = $annotator
+), slots AS (
+    SELECT task_id, count(*) FILTER (WHERE leased_until IS NULL OR leased_until > $now) AS taken,
+           count(*) FILTER (WHERE leased_until <= $now) AS expired
+    FROM assignments WHERE project_id = $project GROUP BY task_id
+), open AS (
+    SELECT t.id, t.priority, t.position, t.overlap, coalesce(slots.taken, 0) AS taken,
+           coalesce(slots.expired, 0) AS expired, own.status
+    FROM tasks AS t LEFT JOIN slots ON slots.task_id = t.id LEFT JOIN own ON own.task_id = t.id
+    WHERE t.project_id = $project AND coalesce(slots.taken, 0) < t.overlap AND t.kind IN {SERVED_KINDS}
+      AND t.purpose IS NULL AND (t.only_for IS NULL OR t.only_for = $annotator)
+      AND (t.skill IS NULL OR list_contains($skills::VARCHAR[], t.skill))
+      AND t.id NOT IN (SELECT task_id FROM held) AND coalesce(own.status, '') <> 'skipped'
+), next AS (
+    SELECT *, (SELECT count(*) FROM open) AS total FROM open ORDER BY priority DESC, position, id LIMIT {_WINDOW_SIZE}
+)
+SELECT next.id, t.candidate_ids, next.overlap, next.taken, next.expired, d.shown, next.status, next.total
+FROM next JOIN tasks AS t ON t.id = next.id
+LEFT JOIN drafts AS d ON d.task_id = next.id AND d.annotator = $annotator
+ORDER BY next.priority DESC, next.position, next.id
+"""
+
+_COUNT_OWN = f"""
+SELECT (SELECT count(*) FROM assignments
+        WHERE project_id = $project AND annotator = $annotator AND leased_until IS NULL),
+       (SELECT count(*) FROM ({_OWN}) WHERE status = 'skipped')
+"""
+
+
+def read_window(store: Store, project: Project, annotator: str, now: datetime) -> Window:
+    """What the annotator can be served next, in the order of the queue, and the counts that go with it."""
+    began = time.perf_counter()
+    own = {"project": project.id, "annotator": annotator}
+    skills = store.read("SELECT skills FROM annotators WHERE name = ?", [annotator])
+    values = {**own, "now": now, "skills": json.loads(skills[0][0] or "[]") if skills else []}
+    rows = store.read(_READ_OPEN, values)
+    done, skipped = store.read(_COUNT_OWN, own)[0]
+    took = timedelta(seconds=time.perf_counter() - began)
+    return Window(
+        read_at=now,
+        lives=max(_SHORTEST_LIFE, _MOST_OF_THE_TIME * took),
+        tasks=deque(OpenTask(*row[:-1]) for row in rows),
+        open_left=rows[0][-1] if rows else 0,
+        done=done,
+        skipped=skipped,
+    )
