@@ -12,13 +12,17 @@ from pitchpipe.store.database import Store
 from pitchpipe.store.measures.agreement import Agreement, Level, measure_agreement
 from pitchpipe.store.projects import get_project
 
-CURRENT_JUDGEMENTS = """
+_CURRENT = """
 SELECT * FROM (
-    SELECT id, entry, task_id, example_id, annotator, kind, status, value, reason, shown, rubric_hash, guideline_hash
-    FROM judgements WHERE project_id = ?
+    SELECT id, entry, task_id, example_id, annotator, kind, status, value, reason, shown, rubric_hash, guideline_hash,
+           source, detail
+    FROM judgements WHERE project_id = ? AND {whose}
     QUALIFY row_number() OVER (PARTITION BY task_id, annotator ORDER BY entry DESC) = 1
 ) WHERE status = 'submitted' ORDER BY entry
 """
+CURRENT_JUDGEMENTS = _CURRENT.format(whose="source <> 'adjudication'")
+"""What annotators say now. A curator's adjudication is no rating: it never counts among them."""
+CURRENT_ADJUDICATIONS = _CURRENT.format(whose="source = 'adjudication'")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from pitchpipe.store.database import Store
-from pitchpipe.store.judgement_reading import CURRENT_JUDGEMENTS
-from pitchpipe.store.snapshot_building import Knowledge
+from pitchpipe.store.judgement_reading import CURRENT_ADJUDICATIONS, CURRENT_JUDGEMENTS
+from pitchpipe.store.knowledge import Knowledge
 
 _EXAMPLES = """
-SELECT e.id, e.messages, e.category, e.group_id, g.split, coalesce(i.file_name, 'studio') AS source
+SELECT e.id, e.messages, e.category, e.group_id, g.split, coalesce(i.file_name, 'studio') AS source,
+       j.id AS judgement_id
 FROM examples AS e
 JOIN group_splits AS g ON g.project_id = e.project_id AND g.group_id = e.group_id
 LEFT JOIN imports AS i ON i.id = e.import_id
+LEFT JOIN judgements AS j ON j.id = e.import_id
 WHERE e.project_id = ? ORDER BY e.position, e.id
 """
 
@@ -22,7 +24,9 @@ FROM candidates AS c JOIN examples AS e ON e.id = c.example_id
 WHERE c.project_id = ? ORDER BY e.position, c.created_at, c.id
 """
 
-_TASKS = "SELECT id, example_id, kind, candidate_ids FROM tasks WHERE project_id = ? ORDER BY position, id"
+_TASKS = """
+SELECT id, example_id, kind, candidate_ids, purpose, repeat_of FROM tasks WHERE project_id = ? ORDER BY position, id
+"""
 
 _DECISIONS = """
 SELECT target_id, verdict, rule, reason, actor FROM decisions WHERE project_id = ?
@@ -39,12 +43,18 @@ def _read_all(store: Store, project_id: str) -> Knowledge:
     judgements: dict[str, list[dict[str, Any]]] = {}
     for judgement in store.read_frame(CURRENT_JUDGEMENTS, [project_id]).to_dicts():
         judgements.setdefault(judgement["task_id"], []).append(judgement)
+    overruled: dict[str, list[dict[str, Any]]] = {}
+    # In order of entry, so that of several curators the one who decided last decides.
+    for adjudication in store.read_frame(CURRENT_ADJUDICATIONS, [project_id]).to_dicts():
+        overruled.setdefault(adjudication["task_id"], judgements.get(adjudication["task_id"], []))
+        judgements[adjudication["task_id"]] = [adjudication]
     return Knowledge(
         examples=_index(store, _EXAMPLES, project_id),
         candidates=_index(store, _CANDIDATES, project_id),
         tasks=_index(store, _TASKS, project_id),
         judgements=judgements,
         decisions={row["target_id"]: row for row in store.read_frame(_DECISIONS, [project_id]).to_dicts()},
+        overruled=overruled,
     )
 
 

@@ -27,9 +27,9 @@ from pitchpipe.store.snapshot_card import write_card
 from pitchpipe.store.snapshot_reading import read_knowledge
 
 _FLOATS = ("strength", "weight", "support")
+_WHOLE = ("n_judgements", "turn")
 ROW_SCHEMA: dict[str, Any] = {
-    column: pl.Float64 if column in _FLOATS else pl.Int64 if column == "n_judgements" else pl.String
-    for column in ROW_COLUMNS
+    column: pl.Float64 if column in _FLOATS else pl.Int64 if column in _WHOLE else pl.String for column in ROW_COLUMNS
 }
 _DROP_SCHEMA = dict.fromkeys(("row_kind", "example_id", "unit", "rule", "version", "reason"), pl.String)
 _SELECT = (
@@ -273,7 +273,9 @@ def _to_snapshot(store: Store, row: tuple[Any, ...]) -> Snapshot:
 
 
 def _index_units(rows: pl.DataFrame) -> dict[tuple[str, ...], dict[str, Any]]:
+    """Rows by what they speak of. A row of one task alone is told from that of another task by the task."""
+    columns = ("row_kind", "example_id", "candidate_id", "candidate_a", "candidate_b", "turn")
     return {
-        tuple(str(row[c]) for c in ("row_kind", "example_id", "candidate_id", "candidate_a", "candidate_b")): row
+        (*(str(row.get(c)) for c in columns), "" if row["row_kind"] == "answer" else row["task_ids"]): row
         for row in rows.iter_rows(named=True)
     }

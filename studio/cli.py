@@ -157,7 +157,7 @@ def snapshot_verify(snapshot: SnapshotName, workspace: Workspace = _DEFAULT, jso
 @app.command()
 def export(
     snapshot: SnapshotName,
-    form: Annotated[str, typer.Option(help="sft, dpo, kto, reward or raw.")],
+    form: Annotated[str, typer.Option(help="sft, dpo, kto, reward, classify or raw.")],
     to: Annotated[Path, typer.Option(help="Folder to write into.")],
     format: Annotated[str, typer.Option(help="parquet, jsonl or csv.")] = "parquet",
     workspace: Workspace = _DEFAULT,

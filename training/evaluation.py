@@ -111,6 +111,8 @@ def holdout_prompts(rows: pl.DataFrame) -> list[dict[str, Any]]:
 def prompts_of(rows: pl.DataFrame, split: str) -> list[dict[str, Any]]:
     """Every example of one side once, in id order: example_id, group_id, messages."""
     side = rows.filter((pl.col("split") == split) & pl.col("row_kind").is_in(["answer", "pair"]))
+    if "turn" in side.columns:  # the conversation up to a turn inside it is another prompt
+        side = side.filter(pl.col("turn").is_null())
     once = side.unique("example_id", keep="first", maintain_order=True).sort("example_id")
     return [
         {"example_id": row["example_id"], "group_id": row["group_id"], "messages": json.loads(row["messages"])}

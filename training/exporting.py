@@ -27,7 +27,7 @@ from pitchpipe.store.identity import canonical_json, hash_file
 from pitchpipe.training.formats import VERSION, DroppedRow, Form, FormatPolicy, FormatResult, build_rows
 from pitchpipe.training.run_folders import read_json, write_atomic, write_json
 
-FORMS = ("sft", "dpo", "kto", "reward", "raw")
+FORMS = ("sft", "dpo", "kto", "reward", "classify", "raw")
 FORMATS = ("parquet", "jsonl", "csv")
 _RISKY = re.compile(r"'*[=+\-@\t\r]")
 _MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
@@ -36,6 +36,7 @@ _COLUMNS: dict[str, dict[str, Any]] = {
     "dpo": {"prompt": _MESSAGES, "chosen": _MESSAGES, "rejected": _MESSAGES, "margin": pl.Float64},
     "kto": {"prompt": _MESSAGES, "completion": _MESSAGES, "label": pl.Boolean},
     "reward": {"prompt": _MESSAGES, "chosen": _MESSAGES, "rejected": _MESSAGES, "margin": pl.Float64},
+    "classify": {"text": pl.String, "label": pl.String},
 }
 
 

@@ -62,7 +62,24 @@ def standing_of(pairs: list[Row]) -> dict[str, int]:
 def _rating(row: Row, policy: FormatPolicy) -> float | None:
     scores = json.loads(row["scores"]) if row.get("scores") else {}
     rating = scores.get(policy.rating_question)
-    return None if rating is None else float(rating)
+    is_number = isinstance(rating, int | float) and not isinstance(rating, bool)
+    return float(rating) if is_number else None  # an option of a choice is no point on a scale
+
+
+def rate_candidates(answers: list[Row], policy: FormatPolicy) -> dict[str, float]:
+    """The consensus rating of each answer that has one."""
+    ratings = {row["candidate_id"]: _rating(row, policy) for row in answers if row.get("candidate_id")}
+    return {candidate: rating for candidate, rating in ratings.items() if rating is not None}
+
+
+def measure_gap(pair: Row, ratings: dict[str, float]) -> float | None:
+    """By how much the winner of a pair is rated above the loser, at least 0; None where one has no rating."""
+    winner, loser = ("a", "b") if pair["verdict"] == "a" else ("b", "a")
+    first, second = (
+        ratings.get(pair.get(f"candidate_{winner}") or ""),
+        ratings.get(pair.get(f"candidate_{loser}") or ""),
+    )
+    return None if first is None or second is None else max(0.0, first - second)
 
 
 def refuse_answer(row: Row, standing: dict[str, int], policy: FormatPolicy) -> Refusal | None:
@@ -76,6 +93,8 @@ def refuse_reference(row: Row, standing: dict[str, int], policy: FormatPolicy) -
     A model's answer never can, whatever a review said of it: the model that wrote it would be surprised least by it.
     """
     refusal = seal(row, "holdout") or empty(row["answer"])
+    if refusal is None and row.get("turn") is not None:
+        return ("inner_turn", "it is a turn inside a conversation, and models are measured on the last")
     if refusal or row["origin"] in ("person", "demonstration"):
         return refusal
     if row["origin"] != "import":
@@ -159,3 +178,34 @@ def refuse_pair(row: Row, policy: FormatPolicy) -> Refusal | None:
     if support is not None and support < policy.minimum_support:
         return ("weak_support", f"{support:.2f} of the raters agree, below {policy.minimum_support:g}")
     return None
+
+
+def text_of(row: Row) -> str:
+    """What was labelled: a single request as it is, else every turn as a paragraph with its role.
+
+    >>> text_of({"messages": '[{"role": "user", "content": "Hi"}]', "answer": "Hello."})
+    'user: Hi\\n\\nassistant: Hello.'
+    """
+    turns = json.loads(row["messages"])
+    if row.get("answer"):
+        turns = [*turns, {"role": "assistant", "content": row["answer"]}]
+    if len(turns) == 1:
+        return str(turns[0]["content"])
+    return "\n\n".join(f"{turn['role']}: {turn['content']}" for turn in turns)
+
+
+def refuse_label(row: Row, policy: FormatPolicy) -> Refusal | None:
+    """Why a labelled text cannot teach a classifier, or None when it can."""
+    refusal = seal(row) or empty(text_of(row))
+    if refusal:
+        return refusal
+    labels = json.loads(row["labels"]) if row.get("labels") else []
+    if len(labels) != 1:
+        return ("several_labels", f"it has {len(labels)} labels, and a class is one") if labels else _NO_LABEL
+    support = row.get("support")
+    if support is not None and support < policy.minimum_support:
+        return ("weak_support", f"{support:.2f} of the raters agree, below {policy.minimum_support:g}")
+    return None
+
+
+_NO_LABEL = ("not_judged", "nobody labelled it")

@@ -9,7 +9,8 @@ Only `choose_references` looks at the holdout, and it looks at nothing else: its
 | `build_sft_rows` | answer rows | row_id, example_id, prompt, completion, weight |
 | `build_dpo_rows` | pair rows | row_id, example_id, prompt, chosen, rejected, margin, weight |
 | `build_kto_rows` | answer rows | row_id, example_id, prompt, completion, label, weight |
-| `build_reward_rows` | pair rows | as dpo |
+| `build_reward_rows` | pair rows | as dpo; the margin comes from ratings where both answers have one |
+| `build_classify_rows` | label rows | row_id, example_id, text, label, weight |
 """
 
 from __future__ import annotations
@@ -29,13 +30,17 @@ from pitchpipe.training.format_rules import (
     Refusal,
     Row,
     empty,
+    measure_gap,
     preference,
+    rate_candidates,
     reference_preference,
     refuse_answer,
+    refuse_label,
     refuse_pair,
     refuse_reference,
     seal,
     standing_of,
+    text_of,
     thumb,
 )
 
@@ -45,6 +50,7 @@ __all__ = [
     "Form",
     "FormatPolicy",
     "FormatResult",
+    "build_classify_rows",
     "build_dpo_rows",
     "build_kto_rows",
     "build_reward_rows",
@@ -53,7 +59,7 @@ __all__ = [
     "choose_references",
 ]
 
-Form = Literal["sft", "dpo", "kto", "reward", "raw"]
+Form = Literal["sft", "dpo", "kto", "reward", "classify", "raw"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +86,7 @@ class FormatResult:
 
 
 def build_sft_rows(rows: pl.DataFrame, policy: FormatPolicy | None = None) -> FormatResult:
-    """One answer an example, the best that people vouch for: prompt and completion.
+    """One answer an example (and one a rated turn of its conversation), the best that people vouch for.
 
     A person's own answer goes before the winner of comparisons, that before the better rated, that before an unjudged
     demonstration; equal answers are told apart by row id, so the choice never depends on the order of rows.
@@ -115,17 +121,17 @@ def _best_of_each(
     refuse: Callable[[Row, dict[str, int], FormatPolicy], Refusal | None],
     rank: Callable[[Row, dict[str, int], FormatPolicy], tuple[Any, ...]],
 ) -> FormatResult:
-    """The answer of each example that is not refused and ranks first."""
+    """The answer of each example, and of each rated turn in it, that is not refused and ranks first."""
     answers = _of_kind(rows, "answer")
     standing = standing_of(_of_kind(rows, "pair"))
     dropped: list[DroppedRow] = []
-    contenders: dict[str, list[Row]] = defaultdict(list)
+    contenders: dict[tuple[str, int | None], list[Row]] = defaultdict(list)
     for row in answers:
         verdict = refuse(row, standing, policy)
         if verdict:
             dropped.append(_drop(row, *verdict))
         else:
-            contenders[row["example_id"]].append(row)
+            contenders[row["example_id"], row.get("turn")].append(row)
     kept = []
     for example in contenders.values():
         best = min(example, key=lambda row: rank(row, standing, policy))
@@ -159,8 +165,51 @@ def build_dpo_rows(rows: pl.DataFrame, policy: FormatPolicy | None = None) -> Fo
 
 
 def build_reward_rows(rows: pl.DataFrame, policy: FormatPolicy | None = None) -> FormatResult:
-    """The same pairs as for DPO; a reward model also learns the margin (0 where nobody said by how much)."""
-    return build_dpo_rows(rows, policy)
+    """The same pairs as for DPO, with the margin that a reward model learns.
+
+    The margin is the gap between the two ratings on the policy's question where both answers have one (0 where the
+    ratings contradict the verdict), else the strength of the preference, else 0.
+
+    >>> rows = pl.DataFrame([{"row_id": "r1", "row_kind": "pair", "example_id": "e1", "split": "train",
+    ...     "messages": '[{"role": "user", "content": "Hi"}]', "answer_a": "Hello.", "answer_b": "What?",
+    ...     "verdict": "a", "strength": -2.0, "support": 1.0, "weight": 1.0}])
+    >>> build_reward_rows(rows).kept[0]["margin"]
+    2.0
+    """
+    policy = policy or FormatPolicy()
+    result = build_dpo_rows(rows, policy)
+    ratings = rate_candidates(_of_kind(rows, "answer"), policy)
+    pairs = {row["row_id"]: row for row in _of_kind(rows, "pair")}
+    for kept in result.kept:
+        gap = measure_gap(pairs[kept["row_id"]], ratings)
+        if gap is not None:
+            kept["margin"] = gap
+    return result
+
+
+def build_classify_rows(rows: pl.DataFrame, policy: FormatPolicy | None = None) -> FormatResult:
+    """Every labelled text with its one label, for a classifier.
+
+    The text is the request, of a longer conversation all of it, one turn a paragraph; with the answer where that was
+    labelled. A text with several labels is left out and listed: a class is one (the raw form keeps the labels).
+
+    >>> rows = pl.DataFrame([{"row_id": "r1", "row_kind": "label", "example_id": "e1", "split": "train",
+    ...     "messages": '[{"role": "user", "content": "Where is it?"}]', "answer": None, "labels": '["delivery"]',
+    ...     "support": 1.0, "weight": 1.0}])
+    >>> build_classify_rows(rows).kept[0]["text"], build_classify_rows(rows).kept[0]["label"]
+    ('Where is it?', 'delivery')
+    """
+    policy = policy or FormatPolicy()
+    labelled = _of_kind(rows, "label")
+    kept, dropped = [], []
+    for row in labelled:
+        verdict = refuse_label(row, policy)
+        if verdict:
+            dropped.append(_drop(row, *verdict))
+        else:
+            facts = {"row_id": row["row_id"], "example_id": row["example_id"], "weight": _weight(row)}
+            kept.append({**facts, "text": text_of(row), "label": json.loads(row["labels"])[0]})
+    return FormatResult(_in_order(kept), _in_order_dropped(dropped), len(labelled))
 
 
 def build_kto_rows(rows: pl.DataFrame, policy: FormatPolicy | None = None) -> FormatResult:
@@ -193,6 +242,7 @@ _BUILDERS: dict[str, Callable[[pl.DataFrame, FormatPolicy | None], FormatResult]
     "dpo": build_dpo_rows,
     "kto": build_kto_rows,
     "reward": build_reward_rows,
+    "classify": build_classify_rows,
 }
 
 

@@ -33,7 +33,7 @@ WriteLines = Callable[[str, list[str]], Path]
 
 def judge_all(store: Store, annotator: str, value: dict[str, object]) -> None:
     while task := claim_next_task(store, "p", annotator):
-        given_value = value if task.kind is TaskKind.COMPARE else {"text": f"corrected by {annotator} on {task.task_id}"}
+        given_value = value if task.kind is TaskKind.COMPARE else {"text": f"corrected by {annotator} ({task.token})"}
         outcome = submit_judgement(
             store, judgement_id=f"{annotator}-{task.token}", task_id=task.task_id, annotator=annotator,
             token=task.token, value=given_value,

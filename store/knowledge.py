@@ -1,0 +1,119 @@
+"""What a snapshot is built of and built into: the knowledge, the recipe, the columns of a row, a drop. No behaviour
+but to tell which judgements and written answers still count."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+FIRST_COLUMNS = (
+    "row_id", "row_kind", "example_id", "group_id", "split", "category", "source", "messages", "candidate_id", "answer",
+    "model", "origin", "run_id", "scores", "candidate_a", "candidate_b", "answer_a", "answer_b", "model_a", "model_b",
+    "verdict", "strength", "pair_origin", "weight", "labels", "strategy", "n_judgements", "support", "raters",
+    "judgement_ids", "task_ids", "rubric_hash", "guideline_hash",
+)  # fmt: skip
+LATER_COLUMNS = ("turn", "spans", "words")
+"""Columns that the first snapshots did not have. An empty one is no part of a row's id, so those still verify."""
+ROW_COLUMNS = (*FIRST_COLUMNS, *LATER_COLUMNS)
+
+ADJUDICATED = "adjudicated"
+"""The strategy of what a curator decided alone."""
+_LONGEST_OPTION = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How judgements become rows. Its hash is part of the snapshot's id."""
+
+    strategy: str = "mean"
+    """Consensus on ratings: mean, median, majority or closest_three. Verdicts, options and labels go by majority."""
+    near_duplicate_threshold: float = 0.8
+    """Jaccard similarity from which a training prompt counts as leaking a sealed one, 0.5 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class DroppedUnit:
+    """A unit that is not in the snapshot, and why."""
+
+    row_kind: str
+    example_id: str
+    unit: str
+    rule: str
+    version: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Knowledge:
+    """Everything the store knows about a project, as plain records keyed by id."""
+
+    examples: dict[str, dict[str, Any]]
+    candidates: dict[str, dict[str, Any]]
+    tasks: dict[str, dict[str, Any]]
+    judgements: dict[str, list[dict[str, Any]]]
+    """Current judgements by task, in order of entry; of an adjudicated task the adjudication alone."""
+    decisions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The latest decision on each example or candidate."""
+    overruled: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """By task, the annotators' judgements that its adjudication overrules."""
+    current: dict[str, dict[str, Any]] = field(init=False)
+    """Judgements that count, by their own id."""
+    written: dict[str, dict[str, Any]] = field(init=False)
+    """Answers of persons by the id of the judgement that they came with."""
+    curator_of: dict[str, str] = field(init=False)
+    """By the id of an overruled judgement, who overruled it."""
+
+    def __post_init__(self) -> None:
+        self.current = {j["id"]: j for judgements in self.judgements.values() for j in judgements}
+        self.written = {c["judgement_id"]: c for c in self.candidates.values() if c["judgement_id"]}
+        self.curator_of = {}
+        for task_id, overruled in self.overruled.items():
+            adjudication = self.judgements[task_id][0]
+            chosen = find_written_text(adjudication)
+            for judgement in overruled:
+                written = self.written.get(judgement["id"])
+                if written is not None and written["text"] == chosen:
+                    # The curator chose this annotator's own words: they stand, and their author's work with them.
+                    self.current[judgement["id"]] = judgement
+                    self.written.setdefault(adjudication["id"], written)
+                else:
+                    self.curator_of[judgement["id"]] = adjudication["annotator"]
+
+
+def find_written_text(judgement: dict[str, Any]) -> str | None:
+    """The answer written or corrected in a judgement of any kind, None where there is none."""
+    value = json.loads(judgement["value"])
+    text = value.get("edit", {}).get("text") if judgement["kind"] == "screen" else value.get("text")
+    return None if text is None else str(text)
+
+
+def read_parts(known: Knowledge, task: dict[str, Any], name: str) -> list[tuple[dict[str, Any], Any]]:
+    """The judgements of a task that answer a part (a screen's, or the whole of a plain task of that kind), with it."""
+    found = []
+    for judgement in known.judgements.get(task["id"], []):
+        value = json.loads(judgement["value"])
+        part = value.get(name) if task["kind"] == "screen" else value
+        if part:
+            found.append((judgement, part))
+    return found
+
+
+def list_words(judgement: dict[str, Any], rating: dict[str, Any]) -> set[str]:
+    """The questions of a rating that were answered in words of one's own.
+
+    The judgement says so; where it does not, words are what no option could be: several lines, or over 80 characters.
+    """
+    told = json.loads(judgement["detail"]).get("text_questions", []) if judgement.get("detail") else []
+    return {
+        question
+        for question, answer in rating.items()
+        if isinstance(answer, str) and (question in told or len(answer) > _LONGEST_OPTION or "\n" in answer)
+    }
+
+
+def name_strategy(judgements: Sequence[dict[str, Any]], strategy: str) -> str:
+    """The strategy behind a consensus: the curator's decision, where it is all there is."""
+    is_decided = bool(judgements) and all(judgement.get("source") == "adjudication" for judgement in judgements)
+    return ADJUDICATED if is_decided else strategy

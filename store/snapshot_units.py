@@ -1,0 +1,263 @@
+"""From each task and answer to the units of a dataset, as rows that are not yet checked: pure, no database, no files.
+
+What several tasks say of one answer (rate tasks, the rate parts of screens, ratings of a conversation's last turn) is
+joined in the row of that answer. Each pair, labelled text and marked answer is a row of its own task.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from math import comb
+from typing import Any
+
+from pitchpipe.store.knowledge import (
+    ROW_COLUMNS,
+    DroppedUnit,
+    Knowledge,
+    Recipe,
+    list_words,
+    name_strategy,
+    read_parts,
+)
+from pitchpipe.store.measures.consensus import Consensus, aggregate_compare, aggregate_ratings, majority
+from pitchpipe.store.measures.rankings import aggregate_ranks
+from pitchpipe.store.measures.spans import aggregate_spans
+
+RULES_VERSION = "1"
+Row = dict[str, Any]
+Ratings = list[tuple[dict[str, Any], dict[str, Any]]]
+"""Judgements, each with its answers to the questions of a rubric."""
+
+
+def list_units(known: Knowledge, recipe: Recipe) -> Iterator[Row | DroppedUnit]:
+    """Every unit of a project: answers and rated turns first, then what each task gives."""
+    answers, turns = _collect_ratings(known)
+    for candidate_id, candidate in known.candidates.items():
+        yield _describe_answer(known, recipe, candidate, answers.get(candidate_id, []))
+    for (example_id, place), ratings in turns.items():
+        yield _describe_turn(known, recipe, example_id, place, ratings)
+    for task in known.tasks.values():
+        if task["purpose"] == "repeat":
+            yield _drop_task(task, task["kind"], "repeat", f"it asks {task['repeat_of']} again of the same person")
+        elif task["kind"] in ("screen", "turns") and not known.judgements.get(task["id"]):
+            yield _drop_task(task, task["kind"], "not_judged", "nobody has judged this yet")
+        else:
+            yield from _list_task_units(known, task)
+
+
+def _list_task_units(known: Knowledge, task: dict[str, Any]) -> Iterator[Row | DroppedUnit]:
+    kind = task["kind"]
+    if kind == "compare" or read_parts_of_screen(known, task, "compare"):
+        yield _describe_comparison(known, task)
+    if kind == "rank" or read_parts_of_screen(known, task, "rank"):
+        yield from _describe_ranking(known, task)
+    if kind == "tag" or read_parts_of_screen(known, task, "tag"):
+        yield _describe_labels(known, task)
+    if kind in ("edit", "screen"):
+        yield from _describe_edits(known, task)
+    if kind == "span":
+        yield _describe_spans(known, task)
+
+
+def read_parts_of_screen(known: Knowledge, task: dict[str, Any], name: str) -> bool:
+    """Whether a task is a screen on which somebody answered that part."""
+    return task["kind"] == "screen" and bool(read_parts(known, task, name))
+
+
+def _drop_task(task: dict[str, Any], row_kind: str, rule: str, reason: str) -> DroppedUnit:
+    return DroppedUnit(row_kind, task["example_id"], task["id"], rule, RULES_VERSION, reason)
+
+
+def _collect_ratings(known: Knowledge) -> tuple[dict[str, Ratings], dict[tuple[str, int], Ratings]]:
+    """Ratings by answer, and by (example, place) of the turns inside conversations. Repeats measure people only."""
+    answers: dict[str, Ratings] = {}
+    turns: dict[tuple[str, int], Ratings] = {}
+    for task in known.tasks.values():
+        if task["purpose"] == "repeat" or task["kind"] not in ("rate", "screen", "turns"):
+            continue
+        candidate_ids = json.loads(task["candidate_ids"])
+        if task["kind"] == "turns":
+            end = len(json.loads(known.examples[task["example_id"]]["messages"]))
+            for judgement, value in read_parts(known, task, "turns"):
+                for place, rating in value["turns"].items():
+                    if int(place) == end and candidate_ids:
+                        answers.setdefault(candidate_ids[0], []).append((judgement, rating))
+                    else:
+                        turns.setdefault((task["example_id"], int(place)), []).append((judgement, rating))
+            continue
+        for judgement, part in read_parts(known, task, "rate"):
+            rated = part if task["kind"] == "screen" else [part]
+            for candidate_id, rating in zip(candidate_ids, rated, strict=True):
+                if rating:
+                    answers.setdefault(candidate_id, []).append((judgement, rating))
+    return answers, turns
+
+
+def _start_row(known: Knowledge, row_kind: str, example_id: str, judgements: Sequence[dict[str, Any]]) -> Row:
+    example = known.examples[example_id]
+    row: Row = dict.fromkeys(ROW_COLUMNS)
+    for column in ("group_id", "split", "category", "source", "messages"):
+        row[column] = example[column]
+    distinct = list({j["id"]: j for j in judgements}.values())
+    rubrics = sorted({j["rubric_hash"] for j in distinct if j["rubric_hash"]})
+    guidelines = sorted({j["guideline_hash"] for j in distinct if j["guideline_hash"]})
+    row.update(
+        row_kind=row_kind,
+        example_id=example_id,
+        weight=1.0,
+        n_judgements=len(distinct),
+        raters=json.dumps(sorted({j["annotator"] for j in distinct}), ensure_ascii=False),
+        judgement_ids=json.dumps(sorted(j["id"] for j in distinct)),
+        task_ids=json.dumps(sorted({j["task_id"] for j in distinct})),
+        rubric_hash=" ".join(rubrics) or None,
+        guideline_hash=" ".join(guidelines) or None,
+    )
+    return row
+
+
+def _start_task_row(known: Knowledge, row_kind: str, task: dict[str, Any], judgements: list[dict[str, Any]]) -> Row:
+    """A row that is of one task alone, also while nobody has judged it; of one answer alone, it carries that."""
+    row = _start_row(known, row_kind, task["example_id"], judgements)
+    row["task_ids"] = json.dumps([task["id"]])
+    candidate_ids = json.loads(task["candidate_ids"])
+    if row_kind != "pair" and len(candidate_ids) == 1:
+        _put_answer(row, known.candidates[candidate_ids[0]])
+    return row
+
+
+def _put_answer(row: Row, candidate: dict[str, Any]) -> None:
+    row.update(
+        candidate_id=candidate["id"],
+        answer=candidate["text"],
+        model=candidate["model"],
+        origin=candidate["origin"],
+        run_id=candidate["run_id"],
+    )
+
+
+def _describe_answer(known: Knowledge, recipe: Recipe, candidate: dict[str, Any], ratings: Ratings) -> Row:
+    written = known.current.get(candidate["judgement_id"] or "")
+    judgements = [judgement for judgement, _ in ratings] + ([written] if written else [])
+    row = _start_row(known, "answer", candidate["example_id"], judgements)
+    _put_answer(row, candidate)
+    _put_scores(row, recipe, ratings)
+    return row
+
+
+def _describe_turn(known: Knowledge, recipe: Recipe, example_id: str, place: int, ratings: Ratings) -> Row:
+    """A turn of the assistant inside a conversation, as the answer to what was said before it."""
+    messages = json.loads(known.examples[example_id]["messages"])
+    row = _start_row(known, "answer", example_id, [judgement for judgement, _ in ratings])
+    row.update(
+        messages=json.dumps(messages[:place], ensure_ascii=False),
+        answer=messages[place]["content"],
+        origin="import",
+        turn=place,
+    )
+    _put_scores(row, recipe, ratings)
+    return row
+
+
+def _put_scores(row: Row, recipe: Recipe, ratings: Ratings) -> None:
+    """The consensus on each question: numbers by the recipe's strategy, options by majority, words as they are."""
+    given: dict[str, list[Any]] = {}
+    words: dict[str, list[dict[str, str]]] = {}
+    for judgement, rating in ratings:
+        own_words = list_words(judgement, rating)
+        for question, answer in rating.items():
+            if question in own_words:
+                words.setdefault(question, []).append({"rater": judgement["annotator"], "words": answer})
+            else:
+                given.setdefault(question, []).append(answer)
+    consensus = {question: _join_answers(answers, recipe.strategy) for question, answers in sorted(given.items())}
+    supports = [c.support for c in consensus.values() if c.support is not None]
+    if consensus:
+        row["scores"] = json.dumps({question: c.value for question, c in consensus.items()}, ensure_ascii=False)
+        row["strategy"] = name_strategy([judgement for judgement, _ in ratings], recipe.strategy)
+        row["support"] = sum(supports) / len(supports) if supports else None
+    if words:
+        row["words"] = json.dumps(words, ensure_ascii=False, sort_keys=True)
+
+
+def _join_answers(answers: list[Any], strategy: str) -> Consensus:
+    if all(isinstance(answer, int) for answer in answers):
+        return aggregate_ratings(answers, strategy)
+    return majority([str(answer) for answer in answers])
+
+
+def _start_pair(known: Knowledge, task: dict[str, Any], judgements: list[dict[str, Any]], pair: list[str]) -> Row:
+    row = _start_task_row(known, "pair", task, judgements)
+    for side, candidate_id in zip("ab", pair, strict=True):
+        candidate = known.candidates[candidate_id]
+        row[f"candidate_{side}"] = candidate_id
+        row[f"answer_{side}"] = candidate["text"]
+        row[f"model_{side}"] = candidate["model"]
+    return row
+
+
+def _describe_comparison(known: Knowledge, task: dict[str, Any]) -> Row:
+    parts = read_parts(known, task, "compare")
+    judgements, values = [judgement for judgement, _ in parts], [value for _, value in parts]
+    consensus = aggregate_compare([v["verdict"] for v in values], [v.get("strength") for v in values])
+    row = _start_pair(known, task, judgements, json.loads(task["candidate_ids"]))
+    row.update(verdict=consensus.verdict, strength=consensus.strength, support=consensus.support, pair_origin="compare")
+    row["strategy"] = name_strategy(judgements, "majority")
+    return row
+
+
+def _describe_ranking(known: Knowledge, task: dict[str, Any]) -> Iterator[Row]:
+    """Every pair of a ranking of K, each with weight 1/C(K,2), so that one prompt counts once (InstructGPT 3.5)."""
+    parts = read_parts(known, task, "rank")
+    judgements, rankings = [judgement for judgement, _ in parts], [value["ranks"] for _, value in parts]
+    candidate_ids = json.loads(task["candidate_ids"])
+    ranks = aggregate_ranks(rankings).ranks if rankings else None
+    for first, second in combinations(range(len(candidate_ids)), 2):
+        row = _start_pair(known, task, judgements, [candidate_ids[first], candidate_ids[second]])
+        if ranks is not None:
+            row["verdict"] = _order_pair(ranks, first, second)
+            agreeing = sum(_order_pair(ranking, first, second) == row["verdict"] for ranking in rankings)
+            row["support"] = agreeing / len(rankings)
+        row.update(weight=1 / comb(len(candidate_ids), 2), pair_origin="rank")
+        row["strategy"] = name_strategy(judgements, "ranked_pairs")
+        yield row
+
+
+def _order_pair(ranks: Sequence[int], first: int, second: int) -> str:
+    """Which of two places a ranking puts higher (0 is best): a, b or tie."""
+    if ranks[first] == ranks[second]:
+        return "tie"
+    return "a" if ranks[first] < ranks[second] else "b"
+
+
+def _describe_edits(known: Knowledge, task: dict[str, Any]) -> Iterator[Row | DroppedUnit]:
+    """Each current correction as a pair: the corrected answer over the original."""
+    for judgement, _ in read_parts(known, task, "edit"):
+        corrected = known.written.get(judgement["id"])
+        if corrected is None or not corrected["parent_id"]:
+            reason = f"the correction of judgement {judgement['id']} is not among the answers"
+            yield _drop_task(task, "pair", "answer_not_stored", reason)
+            continue
+        row = _start_pair(known, task, [judgement], [corrected["id"], corrected["parent_id"]])
+        row.update(verdict="a", support=1.0, strategy=name_strategy([judgement], "edited"), pair_origin="edit")
+        yield row
+
+
+def _describe_labels(known: Knowledge, task: dict[str, Any]) -> Row:
+    parts = read_parts(known, task, "tag")
+    consensus = majority([json.dumps(sorted(value["labels"])) for _, value in parts])
+    judgements = [judgement for judgement, _ in parts]
+    row = _start_task_row(known, "label", task, judgements)
+    row.update(labels=consensus.value, support=consensus.support, strategy=name_strategy(judgements, "majority"))
+    return row
+
+
+def _describe_spans(known: Knowledge, task: dict[str, Any]) -> Row:
+    parts = read_parts(known, task, "span")
+    consensus = aggregate_spans([value["spans"] for _, value in parts])
+    judgements = [judgement for judgement, _ in parts]
+    row = _start_task_row(known, "span", task, judgements)
+    row.update(support=consensus.support, strategy=name_strategy(judgements, "overlap"))
+    row["spans"] = json.dumps(consensus.spans, ensure_ascii=False)
+    return row
