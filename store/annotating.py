@@ -13,7 +13,7 @@ from typing import Any
 from pitchpipe.store.database import Store, Transaction, utc_now
 from pitchpipe.store.errors import UsageError
 from pitchpipe.store.identity import canonical_json, content_id, new_id
-from pitchpipe.store.judgement_rows import UPSERT_DRAFT, append_judgement, find_previous, insert_row, read_slot
+from pitchpipe.store.judgement_rows import UPSERT_DRAFT, append_judgement, find_previous, insert_row
 from pitchpipe.store.judgement_values import LONGEST_TEXT, to_stored_value
 from pitchpipe.store.queueing import REOPENED
 from pitchpipe.store.records import JudgementStatus, SubmitOutcome, TaskKind
@@ -128,7 +128,11 @@ def _record(
     candidate = None
     if "text" in stored:
         candidate = _add_written_answer(transaction, row, stored["text"], json.loads(candidate_ids))
-    transaction.journal({"judgement": row, "slot": read_slot(transaction, row), "candidate": candidate})
+    slot_row = {
+        "task_id": task_id, "slot": slot, "project_id": project_id, "annotator": row["annotator"], "token": token,
+        "shown": shown, "claimed_at": claimed_at, "leased_until": None,
+    }  # fmt: skip
+    transaction.journal({"judgement": row, "slot": slot_row, "candidate": candidate})
     return SubmitOutcome.RECORDED
 
 
