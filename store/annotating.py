@@ -14,7 +14,7 @@ from typing import Any
 from pitchpipe.store.database import Store, Transaction, utc_now
 from pitchpipe.store.errors import UsageError
 from pitchpipe.store.identity import canonical_json, new_id
-from pitchpipe.store.judgement_rows import UPSERT_DRAFT, append_judgement, find_previous, read_slot
+from pitchpipe.store.judgement_rows import UPSERT_DRAFT, append_judgement, find_previous
 from pitchpipe.store.judgement_values import LONGEST_TEXT, Subject, to_stored_value
 from pitchpipe.store.queueing import REOPENED
 from pitchpipe.store.records import JudgementStatus, SubmitOutcome, TaskKind
@@ -138,7 +138,11 @@ def _record(
     transaction.run("UPDATE assignments SET leased_until = NULL WHERE task_id = ? AND slot = ?", [task_id, slot])
     transaction.run("DELETE FROM drafts WHERE task_id = ? AND annotator = ?", [task_id, details["annotator"]])
     written = add_written(transaction, row, stored, candidates)
-    transaction.journal({"judgement": row, "slot": read_slot(transaction, row), **written})
+    slot_row = {
+        "task_id": task_id, "slot": slot, "project_id": project_id, "annotator": row["annotator"], "token": token,
+        "shown": shown, "claimed_at": claimed_at, "leased_until": None,
+    }  # fmt: skip
+    transaction.journal({"judgement": row, "slot": slot_row, **written})
     return SubmitOutcome.RECORDED
 
 

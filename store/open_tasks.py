@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
-from pitchpipe.store.database import Store
+from pitchpipe.store.database import Parameters, Store
 from pitchpipe.store.queue_memory import OpenTask, Window
 from pitchpipe.store.records import Project, TaskKind
 
@@ -49,6 +51,8 @@ LEFT JOIN drafts AS d ON d.task_id = next.id AND d.annotator = $annotator
 ORDER BY next.priority DESC, next.position, next.id
 """
 
+_READ_PAUSE = "SELECT 1 FROM standings WHERE project_id = ? AND annotator = ? AND paused_reason IS NOT NULL"
+
 _COUNT_OWN = f"""
 SELECT (SELECT count(*) FROM assignments
         WHERE project_id = $project AND annotator = $annotator AND leased_until IS NULL),
@@ -72,4 +76,10 @@ def read_window(store: Store, project: Project, annotator: str, now: datetime) -
         open_left=rows[0][-1] if rows else 0,
         done=done,
         skipped=skipped,
+        is_paused=is_paused(store.read, project.id, annotator),
     )
+
+
+def is_paused(run: Callable[[str, Parameters], list[tuple[Any, ...]]], project_id: str, annotator: str) -> bool:
+    """Whether no tasks are handed out to the annotator; `run` is a store's `read` or a transaction's `run`."""
+    return bool(run(_READ_PAUSE, [project_id, annotator]))

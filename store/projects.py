@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from dataclasses import asdict
 from typing import Any
 
@@ -13,6 +14,7 @@ from pitchpipe.store.events import record_event
 from pitchpipe.store.identity import canonical_json, new_id
 from pitchpipe.store.records import Project, QueueRules
 
+_SECONDS_REMEMBERED = 1.0
 _COLUMNS = (
     "id, name, overlap, holdout_share, salt, lease_seconds, minimum_dwell_ms, rate_rubric, compare_rubric, guideline, "
     "created_at, queue_rules"
@@ -76,6 +78,15 @@ def get_project(store: Store, name: str) -> Project:
             f"Projects here: {names}. Make one with: pitchpipe init --project NAME, or import a file into it.",
         )
     return _read_project(rows[0])
+
+
+def find_project(store: Store, name: str) -> Project:
+    """The project of that name as it was within the last second: for the queue, which asks at every step."""
+    read_at, project = store.queue_memory.projects.get(name, (0.0, None))
+    if project is None or time.monotonic() - read_at > _SECONDS_REMEMBERED:
+        project = get_project(store, name)
+        store.queue_memory.projects[name] = (time.monotonic(), project)
+    return project
 
 
 def list_projects(store: Store) -> list[Project]:

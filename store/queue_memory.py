@@ -12,6 +12,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from pitchpipe.store.records import Project
+
 
 @dataclass(frozen=True, slots=True)
 class OpenTask:
@@ -41,6 +43,8 @@ class Window:
     """All open tasks for the annotator, also those beyond this window."""
     done: int
     skipped: int
+    is_paused: bool = False
+    """Whether no tasks are handed out to the annotator."""
     known_left: int = 0
     """Tasks with a known answer that the annotator has not met."""
     known_met: int = 0
@@ -63,6 +67,8 @@ class QueueMemory:
     windows: dict[tuple[str, str], Window] = field(default_factory=dict)
     leases: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     """Tasks that an annotator holds leases on; a missing entry means that it is not known."""
+    projects: dict[str, tuple[float, Project]] = field(default_factory=dict)
+    """Projects by name, with when they were read by the monotonic clock."""
     full: set[str] = field(default_factory=set)
     """Tasks found without a free slot since a window last saw them open."""
     lock: threading.Lock = field(default_factory=threading.Lock)
