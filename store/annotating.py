@@ -168,7 +168,8 @@ def _read_slot(transaction: Transaction, row: dict[str, Any]) -> dict[str, Any] 
 
 def _find_previous(transaction: Transaction, task_id: str, annotator: str) -> str | None:
     rows = transaction.run(
-        "SELECT id FROM judgements WHERE task_id = ? AND annotator = ? ORDER BY entry DESC LIMIT 1",
+        "SELECT id FROM judgements WHERE task_id = ? AND annotator = ? AND source <> 'adjudication' "
+        "ORDER BY entry DESC LIMIT 1",
         [task_id, annotator],
     )
     return str(rows[0][0]) if rows else None

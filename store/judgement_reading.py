@@ -1,4 +1,7 @@
-"""Reads what counts: the latest judgement of each annotator on each task, if it is a submitted one."""
+"""Reads what counts: the latest judgement of each annotator on each task, if it is a submitted one.
+
+A curator's adjudication stands beside the judgement that the same person may have made as an annotator.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,10 @@ from pitchpipe.store.projects import get_project
 
 CURRENT_JUDGEMENTS = """
 SELECT * FROM (
-    SELECT id, entry, task_id, example_id, annotator, kind, status, value, reason, shown, rubric_hash, guideline_hash
+    SELECT id, entry, task_id, example_id, annotator, kind, status, value, reason, shown, rubric_hash, guideline_hash,
+           source
     FROM judgements WHERE project_id = ?
-    QUALIFY row_number() OVER (PARTITION BY task_id, annotator ORDER BY entry DESC) = 1
+    QUALIFY row_number() OVER (PARTITION BY task_id, annotator, source = 'adjudication' ORDER BY entry DESC) = 1
 ) WHERE status = 'submitted' ORDER BY entry
 """
 
@@ -36,6 +40,7 @@ def measure_project_agreement(store: Store, project: str, resamples: int = 1000)
     Verdicts and labels are nominal, ratings ordinal, strengths of preference ordinal. Each task is a unit.
     """
     frame = store.read_frame(CURRENT_JUDGEMENTS, [get_project(store, project).id])
+    frame = frame.filter(frame["source"] != "adjudication")
     answers = [
         (kind, question, task_id, annotator, value)
         for kind, task_id, annotator, document in frame.select("kind", "task_id", "annotator", "value").iter_rows()

@@ -28,7 +28,7 @@ _shuffler = random.SystemRandom()
 
 # The latest row decides: a skip that was taken back no longer keeps the task away.
 _SKIPPED = """
-SELECT task_id FROM judgements WHERE project_id = $project AND annotator = $annotator
+SELECT task_id FROM judgements WHERE project_id = $project AND annotator = $annotator AND source <> 'adjudication'
 GROUP BY task_id HAVING arg_max(status, entry) = 'skipped'
 """
 
@@ -64,7 +64,7 @@ _OWN_LEASE = """
 SELECT a.token, a.shown, a.leased_until,
        (SELECT d.body FROM drafts AS d WHERE d.task_id = a.task_id AND d.annotator = a.annotator),
        (SELECT arg_max(j.status, j.entry) FROM judgements AS j
-        WHERE j.task_id = a.task_id AND j.annotator = a.annotator)
+        WHERE j.task_id = a.task_id AND j.annotator = a.annotator AND j.source <> 'adjudication')
 FROM assignments AS a WHERE a.task_id = ? AND a.annotator = ?
 """
 

@@ -58,7 +58,7 @@ def _read_batch(store: Store, project_id: str, run_id: str) -> list[dict[str, An
     return [
         {**row, "candidates": json.loads(tasks[row["task_id"]]), "value": json.loads(row["value"])}
         for row in frame.to_dicts()
-        if row["task_id"] in tasks
+        if row["task_id"] in tasks and row["source"] != "adjudication"
     ]
 
 
