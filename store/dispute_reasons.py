@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import polars as pl
 
@@ -211,10 +211,10 @@ def _name_subject(opinions: Opinions, task: str, subject: str) -> str:
     """Which answer, where there is a choice: " of A", " of turn 1", or nothing."""
     if subject.startswith("turn "):
         return f" of {subject}"
-    answers: list[Any] = opinions.tasks[task]["candidate_ids"]
+    answers = opinions.answers.get(task, [])
     return f" of {_name_answer(opinions, task, subject)}" if len(answers) > 1 and subject in answers else ""
 
 
 def _name_answer(opinions: Opinions, task: str, answer: str) -> str:
-    answers = opinions.tasks[task]["candidate_ids"]
+    answers = opinions.answers.get(task, [])
     return chr(65 + answers.index(answer)) if answer in answers else "the other answer"

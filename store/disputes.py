@@ -22,7 +22,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+
+import polars as pl
 
 from pitchpipe.store.database import Store
 from pitchpipe.store.dispute_reasons import (
@@ -96,14 +97,11 @@ def find_disputes(
     target = get_project(store, project)
     opinions = read_opinions(store, target.id, frozenset(word_questions))
     settled = set(opinions.adjudications["task_id"])
-    found = _find_reasons(opinions, settled, target.rules.widest_spread, weakest_support)
-    dropped = {row[0] for row in store.read(_DROPPED, [target.id])}
     reasons: dict[str, list[Reason]] = {}
+    found = _find_reasons(opinions, settled, target.rules.widest_spread, weakest_support)
     for task_id, kind, sentence, gain, others in found:
-        task = opinions.tasks[task_id]
-        if task_id in settled or task["purpose"] or task["batch"] or not dropped.isdisjoint(_list_targets(task)):
-            continue
         reasons.setdefault(task_id, []).append(Reason(kind, sentence, gain, others))
+    _leave_out_dropped(store, target.id, opinions, reasons)
     settled_at = dict(store.read(_SETTLED_AT, [target.id])) if settled else {}
     for task_id, annotator, kind, words, created_at in store.read(_OPEN_FLAGS, [target.id]):
         if task_id not in settled or created_at > settled_at[task_id]:
@@ -164,12 +162,13 @@ def count_reasons(disputes: Sequence[Dispute]) -> dict[str, int]:
 
 def _find_reasons(opinions: Opinions, settled: set[str], widest_spread: int, weakest_support: float) -> list[Found]:
     """All reasons but flags, of ordinary tasks and repeats. What a curator has settled is no longer the raters' say."""
-    counting = [
-        task_id
-        for task_id, task in opinions.tasks.items()
-        if task_id not in settled and not task["batch"] and task["purpose"] in (None, "repeat")
-    ]
-    repeats = {task_id for task_id, task in opinions.tasks.items() if task["purpose"] == "repeat"}
+    ordinary = opinions.tasks.filter(
+        ~pl.col("task").is_in(list(settled))
+        & (pl.col("batch") == "")
+        & (pl.col("purpose").is_null() | (pl.col("purpose") == "repeat"))
+    )
+    counting = ordinary["task"].to_list()
+    repeats = set(ordinary.filter(pl.col("purpose") == "repeat")["task"])
     found = find_verdict_reasons(opinions, counting, widest_spread, weakest_support)
     found += find_label_reasons(opinions, counting, weakest_support)
     found += find_rating_reasons(opinions, counting, widest_spread)
@@ -179,30 +178,35 @@ def _find_reasons(opinions: Opinions, settled: set[str], widest_spread: int, wea
     return [reason for reason in dict.fromkeys(found) if reason[0] not in repeats]
 
 
-def _list_targets(task: dict[str, Any]) -> list[str]:
-    """What a curator's drop of this task's matter would name."""
-    candidates = task["candidate_ids"]
-    return [task["example_id"], *(json.loads(candidates) if isinstance(candidates, str) else candidates)]
+def _leave_out_dropped(store: Store, project_id: str, opinions: Opinions, reasons: dict[str, list[Reason]]) -> None:
+    """Takes away the tasks whose example or answers a curator has dropped."""
+    dropped = {row[0] for row in store.read(_DROPPED, [project_id])}
+    if not dropped:
+        return
+    for task_id, example in opinions.tasks.select("task", "example").iter_rows():
+        if task_id in reasons and not dropped.isdisjoint([example, *opinions.answers[task_id]]):
+            del reasons[task_id]
 
 
 def _order_disputes(store: Store, opinions: Opinions, reasons: dict[str, list[Reason]]) -> list[Dispute]:
     raters = dict(opinions.judgements.group_by("task_id").len().iter_rows())
-    tasks = {task_id: opinions.tasks[task_id] for task_id in reasons if task_id in opinions.tasks}
-    examples = sorted({task["example_id"] for task in tasks.values()})
+    tasks = opinions.tasks.join(pl.DataFrame({"task": list(reasons)}, {"task": pl.String}), on="task", how="semi")
+    examples = tasks["example"].unique(maintain_order=True).to_list()
     requests = {row[0]: _read_request(row[1]) for row in store.read(_REQUESTS, [examples])} if examples else {}
-    disputes = [
-        Dispute(
+    placed = [
+        (position, Dispute(
             task_id=task_id,
-            example_id=task["example_id"],
-            kind=task["kind"],
-            request=requests.get(task["example_id"], ""),
+            example_id=example,
+            kind=kind,
+            request=requests.get(example, ""),
             reasons=tuple(sorted(reasons[task_id], key=lambda reason: (-reason.gain, REASONS.index(reason.kind)))),
             gain=sum(reason.gain for reason in reasons[task_id]),
             judgements=raters.get(task_id, 0),
-        )
-        for task_id, task in tasks.items()
-    ]
-    return sorted(disputes, key=lambda d: (-round(d.gain, 6), opinions.tasks[d.task_id]["position"], d.task_id))
+        ))
+        for task_id, example, kind, position in tasks.select("task", "example", "kind", "position").iter_rows()
+    ]  # fmt: skip
+    placed.sort(key=lambda pair: (-round(pair[1].gain, 6), pair[0], pair[1].task_id))
+    return [dispute for _, dispute in placed]
 
 
 def _read_request(messages: str) -> str:

@@ -7,6 +7,7 @@ kind. Corrections and words of one's own are no statements that could agree or d
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -17,14 +18,17 @@ from pitchpipe.store.database import Store
 from pitchpipe.store.judgement_reading import CURRENT_JUDGEMENTS
 
 _TASKS = """
-SELECT id, example_id, kind, candidate_ids, batch, position, purpose, repeat_of FROM tasks WHERE project_id = ?
+SELECT id AS task, example_id AS example, kind, candidate_ids, batch, position, purpose FROM tasks WHERE project_id = ?
 """
+_NOWHERE = -1
+"""The place of what is said of no answer in particular."""
 
-_SCORES = {"task": pl.String, "rater": pl.String, "subject": pl.String, "question": pl.String, "score": pl.Float64}
-_LABELS = {"task": pl.String, "rater": pl.String, "subject": pl.String, "question": pl.String, "label": pl.String}
+_SAID = {"kind": pl.String, "value": pl.String}
+_SCORES = {**_SAID, "place": pl.Int64, "about": pl.String, "question": pl.String, "score": pl.Float64}
+_LABELS = {**_SAID, "place": pl.Int64, "about": pl.String, "question": pl.String, "label": pl.String}
 _CHOICES = {
-    "task": pl.String, "example": pl.String, "rater": pl.String, "answer_a": pl.String, "answer_b": pl.String,
-    "verdict": pl.String, "preference": pl.Float64, "is_ranked": pl.Boolean,
+    **_SAID, "place_a": pl.Int64, "place_b": pl.Int64, "verdict": pl.String, "preference": pl.Float64,
+    "is_ranked": pl.Boolean,
 }  # fmt: skip
 
 
@@ -32,8 +36,10 @@ _CHOICES = {
 class Opinions:
     """What the raters of a project say now."""
 
-    tasks: dict[str, dict[str, Any]]
-    """By id: example_id, kind, candidate_ids (a list), batch, position, purpose, repeat_of."""
+    tasks: pl.DataFrame
+    """All tasks: `task`, `example`, `kind`, `candidate_ids`, `batch`, `position`, `purpose`."""
+    answers: dict[str, list[str]]
+    """The ids of the answers of each judged task, in the task's own order."""
     judgements: pl.DataFrame
     """The raters' current judgements as rows of the store."""
     adjudications: pl.DataFrame
@@ -49,10 +55,11 @@ class Opinions:
     """The choices of adjudications, the same columns."""
 
 
-class _Taken:
-    """Rows of the three frames, gathered while judgements are taken apart."""
+class _Statements:
+    """What each distinct value says: few values are given again and again, so they are read once."""
 
-    def __init__(self) -> None:
+    def __init__(self, words: frozenset[str]) -> None:
+        self.words = words
         self.scores: list[tuple[Any, ...]] = []
         self.labels: list[tuple[Any, ...]] = []
         self.choices: list[tuple[Any, ...]] = []
@@ -64,68 +71,75 @@ def read_opinions(store: Store, project_id: str, word_questions: frozenset[str] 
     Args:
         word_questions: questions that are answered in words of one's own; nobody need agree on those.
     """
-    current, rows = store.read_at_once(
-        lambda: (store.read_frame(CURRENT_JUDGEMENTS, [project_id]), store.read(_TASKS, [project_id]))
+    current, tasks = store.read_at_once(
+        lambda: (store.read_frame(CURRENT_JUDGEMENTS, [project_id]), store.read_frame(_TASKS, [project_id]))
     )
-    names = ("example_id", "kind", "candidate_ids", "batch", "position", "purpose", "repeat_of")
-    tasks = {row[0]: dict(zip(names, row[1:], strict=True)) for row in rows}
+    said = current.select(pl.col("task_id").alias("task"), pl.col("annotator").alias("rater"), "value", "source")
+    said = said.join(tasks.select("task", "example", "kind"), on="task", how="inner", maintain_order="left")
+    answers = _list_answers(tasks.join(said, on="task", how="semi"))
+    statements = _Statements(word_questions)
+    for kind, value in said.select("kind", "value").unique(maintain_order=True).iter_rows():
+        _take_value(statements, (kind, value), kind, json.loads(value))
     is_settling = current["source"] == "adjudication"
-    judgements, adjudications = current.filter(~is_settling), current.filter(is_settling)
-    taken, settled = _take_apart(judgements, tasks, word_questions), _take_apart(adjudications, tasks, word_questions)
+    judging, settling = said.filter(~is_settling), said.filter(is_settling)
     return Opinions(
         tasks=tasks,
-        judgements=judgements,
-        adjudications=adjudications,
-        scores=pl.DataFrame(taken.scores, _SCORES, orient="row"),
-        labels=pl.DataFrame(taken.labels, _LABELS, orient="row"),
-        choices=pl.DataFrame(taken.choices, _CHOICES, orient="row"),
-        settled=pl.DataFrame(settled.choices, _CHOICES, orient="row"),
+        answers=dict(answers.group_by("task", maintain_order=True).agg("answer").iter_rows()),
+        judgements=current.filter(~is_settling),
+        adjudications=current.filter(is_settling),
+        scores=_place_statements(judging, pl.DataFrame(statements.scores, _SCORES, orient="row"), answers, "score"),
+        labels=_place_statements(judging, pl.DataFrame(statements.labels, _LABELS, orient="row"), answers, "label"),
+        choices=_place_choices(judging, statements, answers),
+        settled=_place_choices(settling, statements, answers),
     )
 
 
-def _take_apart(judgements: pl.DataFrame, tasks: dict[str, dict[str, Any]], words: frozenset[str]) -> _Taken:
-    taken = _Taken()
-    values: dict[str, Any] = {}  # the same few values are given again and again
-    columns = judgements.select("task_id", "annotator", "value")
-    for task_id, rater, text in columns.iter_rows():
-        task = tasks.get(task_id)
-        if task is None:
-            continue
-        if isinstance(task["candidate_ids"], str):
-            task["candidate_ids"] = json.loads(task["candidate_ids"])
-        value = values.get(text)
-        if value is None:
-            value = values[text] = json.loads(text)
-        _take_value(taken, (task_id, rater), task["kind"], value, task, words)
-    return taken
+def _list_answers(tasks: pl.DataFrame) -> pl.DataFrame:
+    """`task`, `place`, `answer`: one row an answer of a task."""
+    decoded = tasks.select("task", pl.col("candidate_ids").str.json_decode(pl.List(pl.String)).alias("answer"))
+    rows = decoded.explode("answer", empty_as_null=False)
+    return rows.select("task", pl.int_range(pl.len()).over("task").cast(pl.Int64).alias("place"), "answer")
 
 
-def _take_value(
-    taken: _Taken, key: tuple[str, str], kind: str, value: dict[str, Any], task: dict[str, Any], words: frozenset[str]
-) -> None:
-    answers = task["candidate_ids"]
+def _place_statements(said: pl.DataFrame, statements: pl.DataFrame, answers: pl.DataFrame, what: str) -> pl.DataFrame:
+    """The statements of every judgement, with the answer that each is about."""
+    rows = said.join(statements, on=["kind", "value"], how="inner", maintain_order="left_right")
+    rows = rows.join(answers, on=["task", "place"], how="left", maintain_order="left")
+    return rows.select("task", "rater", pl.coalesce("answer", "about").alias("subject"), "question", what)
+
+
+def _place_choices(said: pl.DataFrame, statements: _Statements, answers: pl.DataFrame) -> pl.DataFrame:
+    choices = pl.DataFrame(statements.choices, _CHOICES, orient="row")
+    rows = said.join(choices, on=["kind", "value"], how="inner", maintain_order="left_right")
+    for side in "ab":
+        named = answers.rename({"place": f"place_{side}", "answer": f"answer_{side}"})
+        rows = rows.join(named, on=["task", f"place_{side}"], how="inner", maintain_order="left")
+    return rows.select("task", "example", "rater", "answer_a", "answer_b", "verdict", "preference", "is_ranked")
+
+
+def _take_value(taken: _Statements, key: tuple[str, str], kind: str, value: Any) -> None:
+    """Adds what a value says; of a screen, what each part says."""
     if kind == "screen":
         for part, given in value.items():
             if part == "rate":
-                for answer, ratings in zip(answers, given, strict=False):
-                    _take_ratings(taken, key, answer, ratings, words)
+                for place, ratings in enumerate(given):
+                    _take_ratings(taken, key, place, "", ratings)
             else:
-                _take_value(taken, key, part, given, task, words)
+                _take_value(taken, key, part, given)
     elif kind == "compare":
-        preference = _find_preference(value)
-        taken.choices.append((key[0], task["example_id"], key[1], *answers[:2], value["verdict"], preference, False))
+        taken.choices.append((*key, 0, 1, value["verdict"], _find_preference(value), False))
     elif kind == "rank":
-        _take_ranks(taken, key, value["ranks"], task)
+        taken.choices += ((*key, *pair) for pair in _pair_ranks(value["ranks"]))
     elif kind == "rate":
-        _take_ratings(taken, key, answers[0] if answers else "", value, words)
+        _take_ratings(taken, key, 0, "", value)
     elif kind == "turns":
         for turn, ratings in value["turns"].items():
-            _take_ratings(taken, key, f"turn {turn}", ratings, words)
+            _take_ratings(taken, key, _NOWHERE, f"turn {turn}", ratings)
     elif kind == "tag":
-        taken.labels.append((*key, "", "labels", ", ".join(sorted(value["labels"]))))
+        taken.labels.append((*key, _NOWHERE, "", "labels", ", ".join(sorted(value["labels"]))))
     elif kind == "span":
         errors = ", ".join(sorted({span["label"] for span in value["spans"]})) or "no error"
-        taken.labels.append((*key, answers[0] if answers else "", "spans", errors))
+        taken.labels.append((*key, 0, "", "spans", errors))
 
 
 def _find_preference(value: dict[str, Any]) -> float | None:
@@ -136,21 +150,17 @@ def _find_preference(value: dict[str, Any]) -> float | None:
     return 0.0 if value["verdict"] == "tie" else None
 
 
-def _take_ratings(
-    taken: _Taken, key: tuple[str, str], subject: str, ratings: dict[str, Any], words: frozenset[str]
-) -> None:
+def _take_ratings(taken: _Statements, key: tuple[str, str], place: int, about: str, ratings: dict[str, Any]) -> None:
     for question, given in ratings.items():
         if isinstance(given, int | float):
-            taken.scores.append((*key, subject, question, float(given)))
-        elif question not in words:
-            taken.labels.append((*key, subject, question, str(given)))
+            taken.scores.append((*key, place, about, question, float(given)))
+        elif question not in taken.words:
+            taken.labels.append((*key, place, about, question, str(given)))
 
 
-def _take_ranks(taken: _Taken, key: tuple[str, str], ranks: list[int], task: dict[str, Any]) -> None:
-    answers = task["candidate_ids"]
+def _pair_ranks(ranks: list[int]) -> Iterator[tuple[Any, ...]]:
+    """Each pair of places of a ranking as a choice without a strength."""
     for one, other in combinations(range(len(ranks)), 2):
         gap = ranks[other] - ranks[one]
         verdict, preference = ("tie", 0.0) if gap == 0 else ("a", -1.0) if gap > 0 else ("b", 1.0)
-        taken.choices.append(
-            (key[0], task["example_id"], key[1], answers[one], answers[other], verdict, preference, True)
-        )
+        yield one, other, verdict, preference, True
