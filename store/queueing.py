@@ -12,6 +12,7 @@ import random
 import secrets
 from datetime import datetime, timedelta
 
+from pitchpipe.store.asking_again import reopen_asked
 from pitchpipe.store.database import Store, Transaction, utc_now
 from pitchpipe.store.errors import StoreError
 from pitchpipe.store.identity import canonical_json
@@ -107,6 +108,9 @@ def _claim_in(transaction: Transaction, project: Project, annotator: str, now: d
             "UPDATE assignments SET leased_until = ? WHERE task_id = ? AND annotator = ?", [until, task_id, annotator]
         )
         return task_id
+    asked = reopen_asked(transaction, project, annotator, now)
+    if asked is not None:
+        return asked
     parameters = {"project": project.id, "annotator": annotator, "now": now}
     found = transaction.run(_NEXT_TASK, parameters)
     if not found:
