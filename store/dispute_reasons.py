@@ -169,8 +169,8 @@ def _find_turned_choices(choices: pl.DataFrame, widest_spread: int) -> list[Foun
         for here, there, first, second in ((task, other, value, other_value), (other, task, other_value, value)):
             sign = 1 if order[here] else -1
             sentence = (
-                f"{rater} judged this pair twice and differently: {_say_preference(first * sign)} here, "
-                f"{_say_preference(second * sign)} the other time."
+                f"{rater} judged this pair twice and differently: {say_preference(first * sign)} here, "
+                f"{say_preference(second * sign)} the other time."
             )
             found.append((here, "self_contradiction", sentence, 0.5, (there,)))
     return found
@@ -195,8 +195,12 @@ def _keep(frame: pl.DataFrame, tasks: Sequence[str]) -> pl.DataFrame:
     return frame.join(pl.DataFrame({"task": tasks}, {"task": pl.String}), on="task", how="semi", maintain_order="left")
 
 
-def _say_preference(preference: float) -> str:
-    """The preference in words, such as "A much better"."""
+def say_preference(preference: float) -> str:
+    """A preference of -3 to 3, negative for A, in words.
+
+    >>> say_preference(-3), say_preference(1), say_preference(0)
+    ('A much better', 'B slightly', 'about the same')
+    """
     if preference == 0:
         return "about the same"
     size = _STRENGTH_WORDS[min(3, abs(int(preference)))]

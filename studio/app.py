@@ -12,6 +12,7 @@ from importlib.resources import files
 import streamlit as st
 
 from pitchpipe.prompts.library import PromptError
+from pitchpipe.store import people
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import PitchpipeError
 from pitchpipe.store.records import Project
@@ -31,7 +32,7 @@ def show_studio() -> None:
     if annotator is None:
         signs = [
             st.Page(partial(_show_sign_in, name), title="Sign in", url_path=name, default=name == "home")
-            for name in ("home", "annotate", "rounds")
+            for name in ("home", "annotate", "review", "rounds")
         ]
         st.navigation(signs, position="hidden").run()
         return
@@ -49,6 +50,8 @@ def show_studio() -> None:
     pages["annotate"] = st.Page(
         partial(annotate.show_annotate, store, project, annotator), title="Annotate", url_path="annotate"
     )
+    if people.find_role(store, annotator) in ("curator", "lead"):
+        pages["review"] = st.Page(partial(_show_review, store, project, annotator), title="Review", url_path="review")
     pages["rounds"] = st.Page(partial(_show_rounds, store, project), title="Rounds", url_path="rounds")
     chosen = st.navigation(list(pages.values()), position="hidden")
     with links:
@@ -56,6 +59,12 @@ def show_studio() -> None:
             with st.container(key="here" if page == chosen else f"link_{page.url_path}"):
                 st.page_link(page)
     chosen.run()
+
+
+def _show_review(store: Store, project: Project | None, annotator: str) -> None:
+    from pitchpipe.studio.app_pages import review  # its frames take a while to import, and annotators never need them
+
+    review.show_review(store, project, annotator)
 
 
 def _show_rounds(store: Store, project: Project | None) -> None:
