@@ -125,6 +125,15 @@ def list_disputes(
     return found[offset : offset + limit]
 
 
+def list_rubrics(store: Store, project: str) -> list[tuple[str, str]]:
+    """The rubrics and screens that tasks of the project name themselves, each with the kind of task."""
+    rows = store.read(
+        "SELECT DISTINCT kind, rubric FROM tasks WHERE project_id = ? AND rubric IS NOT NULL ORDER BY kind, rubric",
+        [get_project(store, project).id],
+    )
+    return [(str(kind), str(rubric)) for kind, rubric in rows]
+
+
 def narrow_disputes(
     disputes: Sequence[Dispute], *, reasons: Sequence[str] | None = None, kind: str | None = None, words: str = ""
 ) -> list[Dispute]:

@@ -23,7 +23,7 @@ from pitchpipe.store.disputes import Dispute
 from pitchpipe.store.errors import PitchpipeError, UsageError
 from pitchpipe.store.records import Project, SubmitOutcome
 from pitchpipe.studio.app_pages.review_cards import show_matter, show_raters, show_reasons, show_settlement
-from pitchpipe.studio.app_pages.review_form import show_own_answer
+from pitchpipe.studio.app_pages.review_form import find_rubric, find_word_questions, show_own_answer
 from pitchpipe.studio.app_pages.review_guideline import show_changed_guideline
 from pitchpipe.studio.app_pages.review_words import KIND_WORDS, REASON_WORDS
 from pitchpipe.studio.app_pages.showing import plain, show_constant, show_problem
@@ -82,7 +82,8 @@ def _find_queue(store: Store, project: Project) -> list[Dispute]:
     """The open disputes, searched anew when the last search is old or of another project."""
     kept = st.session_state.get(_QUEUE)
     if kept is None or kept[0] != project.id or time.monotonic() - kept[1] > _KEEP_SECONDS:
-        st.session_state[_QUEUE] = kept = (project.id, time.monotonic(), disputes.find_disputes(store, project.name))
+        search = disputes.find_disputes(store, project.name, word_questions=find_word_questions(store, project))
+        st.session_state[_QUEUE] = kept = (project.id, time.monotonic(), search)
     found: list[Dispute] = kept[2]
     return found
 
@@ -148,18 +149,21 @@ def _show_bar(store: Store, project: Project, curator: str, queue: Sequence[Disp
         if st.button("Withdraw last", shortcut="u", key=f"withdraw_{last}", disabled=last is None) and last:
             _withdraw(store, project, curator, last)
     for kind, message in st.session_state.pop(_TOLD, []):
-        st.warning(plain(message)) if kind == "warning" else st.success(plain(message))
+        show = st.warning if kind == "warning" else st.success
+        show(plain(message))
 
 
 def _show_case(store: Store, project: Project, curator: str, dispute: Dispute) -> None:
     case = read_case(store, project.name, dispute.task_id)
     show_reasons(dispute, case)
     show_matter(case)
-    taken = show_raters(case)
+    rubric = find_rubric(case, project, store.workspace / "prompts")
+    questions = [question.name for question in rubric.questions] if rubric else []
+    taken = show_raters(case, questions, project.rules.widest_spread)
     own = None
-    with st.expander("Another answer of your own"):
-        if case.can_settle:
-            own = show_own_answer(case, project, store.workspace / "prompts")
+    if case.can_settle:
+        with st.expander("Another answer of your own"):
+            own = show_own_answer(case, rubric)
     closes = bool(case.flags) and st.button("Close its flags", shortcut="x", key=f"close_{case.task_id}")
     seen = st.session_state.get(_SEEN)
     if seen is None or seen[0] != case.task_id:
@@ -255,7 +259,8 @@ def _withdraw(store: Store, project: Project, curator: str, task_id: str) -> Non
 def _show_settled(store: Store, project: Project, curator: str) -> None:
     """The last words that stand, the latest first; each can be withdrawn."""
     found = list_settled(store, project.name)
-    show_constant('<div class="rv-sub">The last {count} settled cases, the latest first.</div>', count=len(found))
+    told = "What curators settled, the latest first." if found else "Nothing is settled yet."
+    show_constant('<div class="rv-title">Settled</div><div class="rv-sub">{told}</div>', told=told)
     for row in found:
         with st.container(key=f"card_last_{row['task_id']}", gap="xsmall"):
             who = f"{KIND_WORDS[row['kind']]} · {row['actor']} · {row['created_at']:%d %b %H:%M} UTC"

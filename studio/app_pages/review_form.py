@@ -7,8 +7,10 @@ from typing import Any
 
 import streamlit as st
 
-from pitchpipe.prompts.library import Question, Rubric, load_rubric
+from pitchpipe.prompts.library import Question, Rubric, load_rubric, load_screen
+from pitchpipe.store.database import Store
 from pitchpipe.store.dispute_reading import Case
+from pitchpipe.store.disputes import list_rubrics
 from pitchpipe.store.records import Project, TaskKind
 from pitchpipe.studio.app_pages.showing import plain
 
@@ -16,12 +18,11 @@ _ASKABLE = (TaskKind.COMPARE, TaskKind.RATE, TaskKind.TAG, TaskKind.RANK, TaskKi
 _NOTHING_CHOSEN: dict[str, Any] = {}
 
 
-def show_own_answer(case: Case, project: Project, prompts: Path) -> tuple[dict[str, Any], str, str | None] | None:
+def show_own_answer(case: Case, rubric: Rubric | None) -> tuple[dict[str, Any], str, str | None] | None:
     """The value (stored terms), the reason and the rubric's hash when the form was sent, else None."""
     if case.kind not in _ASKABLE:
         st.text("Take one of the raters' answers: a task of this kind has no short form.")
         return None
-    rubric = find_rubric(case, project, prompts)
     with st.form(f"own_{case.task_id}", border=False):
         given = _ask(case, rubric)
         reason = st.text_input(
@@ -37,10 +38,23 @@ def show_own_answer(case: Case, project: Project, prompts: Path) -> tuple[dict[s
 
 
 def find_rubric(case: Case, project: Project, prompts: Path) -> Rubric | None:
-    """The rubric that the task was judged by, of kinds that have one."""
+    """The rubric that the task was judged by, of kinds that have one; of a screen, the one that rates."""
+    if case.kind is TaskKind.SCREEN and case.rubric:
+        return next((part.rubric for part in load_screen(case.rubric, prompts).parts if part.kind == "rate"), None)
     names = {TaskKind.RATE: project.rate_rubric, TaskKind.COMPARE: project.compare_rubric}
     name = case.rubric or names.get(case.kind)
-    return load_rubric(name, prompts) if name and case.kind is not TaskKind.SCREEN else None
+    return load_rubric(name, prompts) if name else None
+
+
+def find_word_questions(store: Store, project: Project) -> set[str]:
+    """The questions of the project's rubrics that are answered in words of one's own."""
+    prompts, rubrics = store.workspace / "prompts", [load_rubric(project.rate_rubric, store.workspace / "prompts")]
+    for kind, name in list_rubrics(store, project.name):
+        if kind == TaskKind.SCREEN:
+            rubrics += [part.rubric for part in load_screen(name, prompts).parts if part.rubric]
+        else:
+            rubrics.append(load_rubric(name, prompts))
+    return {question.name for rubric in rubrics for question in rubric.questions if question.type == "text"}
 
 
 def _ask(case: Case, rubric: Rubric | None) -> dict[str, Any]:

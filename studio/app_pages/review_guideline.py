@@ -38,6 +38,7 @@ def show_changed_guideline(store: Store, project: Project, guideline: Guideline,
             show_constant('<div class="pp-side">The guideline has not changed</div>')
             st.text("Every judgement with a guideline was made under the wording that is shown today.")
         return
+    show_constant('<div class="rv-title">Changed guideline</div>')
     chosen = st.selectbox(
         "Earlier wording", earlier, index=max(range(len(earlier)), key=lambda place: counts[earlier[place]]),
         format_func=lambda hash: _name_version(hash, versions, counts[hash]),
@@ -91,6 +92,7 @@ def _show_outdated(
     picked = st.dataframe(
         table, hide_index=True, on_select="rerun", selection_mode="multi-row", height=min(420, 40 + 35 * len(found)),
         key=f"outdated_{chosen}",
+        column_config={name: st.column_config.TextColumn(width="medium") for name in ("Request", "Reason")},
     )  # fmt: skip
     waiting = [judgement for judgement in found if not judgement.is_asked]
     rows = [found[row] for row in picked.selection.rows if row < len(found)]

@@ -79,6 +79,20 @@ def _say_span(span: dict[str, Any], answers: Sequence[str]) -> str:
     return f"{span['label']}: “{text}”"
 
 
+def arrange_value(kind: str, value: dict[str, Any], questions: Sequence[str]) -> dict[str, Any]:
+    """The value with its ratings in the order in which the questions were asked.
+
+    >>> arrange_value("rate", {"coherence": 4, "helpfulness": 1}, ["helpfulness", "coherence"])
+    {'helpfulness': 1, 'coherence': 4}
+    """
+    if kind == "screen" and "rate" in value:
+        return {**value, "rate": [arrange_value("rate", ratings, questions) for ratings in value["rate"]]}
+    if kind != "rate":
+        return value
+    asked = [question for question in questions if question in value]
+    return {question: value[question] for question in [*asked, *(name for name in value if name not in asked)]}
+
+
 def name_question(name: str) -> str:
     """A question's name as people read it."""
     return name.replace("_", " ").capitalize()
