@@ -14,9 +14,8 @@ from typing import Any
 from pitchpipe.store.database import Store, Transaction, utc_now
 from pitchpipe.store.errors import UsageError
 from pitchpipe.store.identity import canonical_json, new_id
-from pitchpipe.store.judgement_rows import UPSERT_DRAFT, append_judgement, find_previous
+from pitchpipe.store.judgement_rows import REOPENED, UPSERT_DRAFT, append_judgement, find_previous
 from pitchpipe.store.judgement_values import LONGEST_TEXT, Subject, to_stored_value
-from pitchpipe.store.queueing import REOPENED
 from pitchpipe.store.records import JudgementStatus, SubmitOutcome, TaskKind
 from pitchpipe.store.written_answers import add_written, find_correction, measure_correction, read_subject
 

@@ -1,4 +1,7 @@
-"""Reads what counts: the latest judgement of each annotator on each task, if it is a submitted one."""
+"""Reads what counts: the latest judgement of each annotator on each task, if it is a submitted one.
+
+A curator's adjudication stands beside the judgement that the same person may have made as an annotator.
+"""
 
 from __future__ import annotations
 

@@ -53,6 +53,8 @@ ORDER BY next.priority DESC, next.position, next.id
 
 _READ_PAUSE = "SELECT 1 FROM standings WHERE project_id = ? AND annotator = ? AND paused_reason IS NOT NULL"
 
+_READ_ASKED = "SELECT 1 FROM asked_again WHERE project_id = ? AND annotator = ? AND reopened_at IS NULL LIMIT 1"
+
 _COUNT_OWN = f"""
 SELECT (SELECT count(*) FROM assignments
         WHERE project_id = $project AND annotator = $annotator AND leased_until IS NULL),
@@ -77,6 +79,7 @@ def read_window(store: Store, project: Project, annotator: str, now: datetime) -
         done=done,
         skipped=skipped,
         is_paused=is_paused(store.read, project.id, annotator),
+        is_asked_again=bool(store.read(_READ_ASKED, [project.id, annotator])),
     )
 
 

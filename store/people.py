@@ -45,6 +45,12 @@ def find_annotator(store: Store, session_id: str | None) -> str | None:
     return str(rows[0][0]) if rows else None
 
 
+def find_role(store: Store, name: str) -> str:
+    """The role of a person: annotator, curator, engineer or lead."""
+    rows = store.read("SELECT role FROM annotators WHERE name = ?", [name])
+    return str(rows[0][0]) if rows else "annotator"
+
+
 def sign_out(store: Store, session_id: str) -> None:
     """Ends the session; every page that still holds it is signed out at its next step."""
     store.write(lambda t: t.run("UPDATE sessions SET ended_at = ? WHERE id = ?", [utc_now(), session_id]))

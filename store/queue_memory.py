@@ -52,6 +52,8 @@ class Window:
     """Ordinary tasks handed out since the last one with a known answer."""
     since_repeat: int = 0
     repeats: int = 0
+    is_asked_again: bool = False
+    """Whether a task of theirs is to be judged anew; it comes before all others."""
 
     def is_fresh(self, now: datetime) -> bool:
         """Whether it may still be used at that moment."""

@@ -13,9 +13,11 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from pitchpipe.store.asking_again import reopen_asked
 from pitchpipe.store.database import Store, Transaction, utc_now
 from pitchpipe.store.errors import StoreError
 from pitchpipe.store.identity import canonical_json
+from pitchpipe.store.judgement_rows import REOPENED
 from pitchpipe.store.open_tasks import SERVED_KINDS as SERVED_KINDS
 from pitchpipe.store.open_tasks import is_paused, read_window
 from pitchpipe.store.projects import find_project
@@ -25,9 +27,6 @@ from pitchpipe.store.records import ClaimedTask, Message, Progress, Project, Sho
 _MOST_LOST_RACES = 50
 _EVERYBODY = 1_000_000
 """Slots of a task with a known answer, which everybody is to meet."""
-
-REOPENED = "again_"
-"""How the token of a lease begins that brings an annotator's earlier task back."""
 
 _shuffler = random.SystemRandom()
 
@@ -121,6 +120,12 @@ class Claim:
         held = self._renew_held(transaction)
         if held is not None:
             return held
+        if self.window.is_asked_again:
+            asked = reopen_asked(transaction, self.project, self.annotator, self.now)
+            if asked is not None:
+                self._know_leases(transaction, {asked})
+                return asked
+            self.window.is_asked_again = False
         while self.window.tasks:
             task = self.window.tasks.popleft()
             self.window.open_left -= 1

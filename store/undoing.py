@@ -17,10 +17,17 @@ from pitchpipe.store.database import Store, Transaction, utc_now
 from pitchpipe.store.errors import NotFoundError, UsageError
 from pitchpipe.store.flagging import record_flag_change
 from pitchpipe.store.identity import canonical_json, content_id, new_id
-from pitchpipe.store.judgement_rows import UPSERT_DRAFT, append_judgement, find_previous, insert_row, read_slot
+from pitchpipe.store.judgement_rows import (
+    REOPENED,
+    UPSERT_DRAFT,
+    append_judgement,
+    find_previous,
+    insert_row,
+    read_slot,
+)
 from pitchpipe.store.judgement_values import to_screen_value
 from pitchpipe.store.projects import get_project
-from pitchpipe.store.queueing import REOPENED, Lease, read_claimed_task, shuffle, take_slot
+from pitchpipe.store.queueing import Lease, read_claimed_task, shuffle, take_slot
 from pitchpipe.store.records import ClaimedTask, JudgementStatus, Project, TakenBack, TaskKind
 
 _COPIED = ("kind", "status", "value", "reason", "shown", "seconds", "rubric_hash", "guideline_hash", "detail")

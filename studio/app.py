@@ -12,6 +12,7 @@ from importlib.resources import files
 import streamlit as st
 
 from pitchpipe.prompts.library import PromptError
+from pitchpipe.store import people
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import PitchpipeError
 from pitchpipe.store.records import Project
@@ -31,7 +32,7 @@ def show_studio() -> None:
     if annotator is None:
         signs = [
             st.Page(partial(_show_sign_in, name), title="Sign in", url_path=name, default=name == "home")
-            for name in ("home", "annotate", "history", "rounds")
+            for name in ("home", "annotate", "history", "review", "people", "rounds")
         ]
         st.navigation(signs, position="hidden").run()
         return
@@ -54,6 +55,8 @@ def show_studio() -> None:
         title="My history",
         url_path="history",
     )
+    if people.find_role(store, annotator) in ("curator", "lead"):
+        pages["review"] = st.Page(partial(_show_review, store, project, annotator), title="Review", url_path="review")
     pages["rounds"] = st.Page(partial(_show_rounds, store, project), title="Rounds", url_path="rounds")
     chosen = st.navigation(list(pages.values()), position="hidden")
     with links:
@@ -61,6 +64,12 @@ def show_studio() -> None:
             with st.container(key="here" if page == chosen else f"link_{page.url_path}"):
                 st.page_link(page)
     chosen.run()
+
+
+def _show_review(store: Store, project: Project | None, annotator: str) -> None:
+    from pitchpipe.studio.app_pages import review  # its frames take a while to import, and annotators never need them
+
+    review.show_review(store, project, annotator)
 
 
 def _show_rounds(store: Store, project: Project | None) -> None:

@@ -85,3 +85,16 @@ CREATE TABLE prompt_versions (
     text VARCHAR NOT NULL,
     seen_at TIMESTAMP NOT NULL
 );
+
+-- Judgements that a curator asks for anew, because the guideline changed. The queue gives the task back to its annotator
+-- and sets reopened_at; the judgement counts until then.
+CREATE TABLE asked_again (
+    judgement_id VARCHAR PRIMARY KEY,
+    project_id VARCHAR NOT NULL,
+    task_id VARCHAR NOT NULL,
+    annotator VARCHAR NOT NULL,
+    words VARCHAR NOT NULL,
+    actor VARCHAR NOT NULL,
+    created_at TIMESTAMP NOT NULL,
+    reopened_at TIMESTAMP
+);

@@ -1,0 +1,208 @@
+"""A curator's last word: recorded once, current alone, withdrawable, and no part of anybody's work as an annotator."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pitchpipe.store import annotating, queueing
+from pitchpipe.store.adjudicating import (
+    accept_judgement,
+    adjudicate,
+    close_task_flags,
+    find_last_settled,
+    withdraw_adjudication,
+)
+from pitchpipe.store.database import Store, open_store
+from pitchpipe.store.disputes import find_disputes
+from pitchpipe.store.errors import NotFoundError, UsageError
+from pitchpipe.store.judgement_reading import CURRENT_ADJUDICATIONS, CURRENT_JUDGEMENTS, measure_project_agreement
+from pitchpipe.store.projects import get_project
+from pitchpipe.store.records import SubmitOutcome
+from tests.store.judged import PROJECT, add_example, add_flag, add_judgement, add_task, prefer
+
+
+@pytest.fixture(params=["file", "postgres"])
+def home(request: pytest.FixtureRequest) -> str:
+    """What a curator decides is kept alike in both homes of the tables."""
+    return str(request.param)
+
+
+@pytest.fixture
+def disputed(store: Store) -> Store:
+    """Two raters for A, one for B, in the task t1."""
+    add_example(store, "e1", "AB")
+    add_task(store, "t1", "e1", "compare", "AB")
+    for rater, side in (("ana", "a"), ("ben", "a"), ("eva", "b")):
+        add_judgement(store, "t1", rater, prefer(side, -2 if side == "a" else 1), f"reason of {rater}")
+    return store
+
+
+def settle(store: Store, value: dict[str, Any], actor: str = "cora", adjudication_id: str = "adj1") -> SubmitOutcome:
+    return adjudicate(store, PROJECT, "t1", value, reason="B is right", actor=actor, adjudication_id=adjudication_id)
+
+
+def read_current(store: Store) -> list[tuple[str, str, dict[str, Any]]]:
+    """Annotator, source and value of every current row of t1."""
+    project_id = get_project(store, PROJECT).id
+    frames = [store.read_frame(sql, [project_id]) for sql in (CURRENT_JUDGEMENTS, CURRENT_ADJUDICATIONS)]
+    return [(r["annotator"], r["source"], json.loads(r["value"])) for frame in frames for r in frame.to_dicts()]
+
+
+def read_adjudicated(store: Store) -> list[tuple[str, dict[str, Any]]]:
+    return [(rater, value) for rater, source, value in read_current(store) if source == "adjudication"]
+
+
+def test_an_adjudication_is_a_judgement_of_its_own_with_what_it_decides_between(disputed: Store) -> None:
+    raters = [row[0] for row in disputed.read("SELECT id FROM judgements ORDER BY entry")]
+    assert settle(disputed, prefer("b", 3)) is SubmitOutcome.RECORDED
+    row = disputed.read("SELECT annotator, value, reason, source, detail FROM judgements WHERE id = 'adj1'")[0]
+    assert row[:4] == ("cora", '{"strength":3,"verdict":"b"}', "B is right", "adjudication")
+    assert json.loads(row[4]) == {"adjudicates": raters}
+    assert len(read_current(disputed)) == 4
+    assert find_disputes(disputed, PROJECT) == []
+    assert find_last_settled(disputed, PROJECT, "cora") == "t1"
+
+
+def test_the_same_id_again_is_a_success_that_adds_nothing(disputed: Store) -> None:
+    settle(disputed, prefer("b", 3))
+    assert settle(disputed, prefer("b", 3)) is SubmitOutcome.REPEATED
+    assert len(read_adjudicated(disputed)) == 1
+    with pytest.raises(UsageError, match="belongs to another"):
+        settle(disputed, prefer("a", -3), actor="carl")
+
+
+def test_accepting_takes_the_raters_value_and_says_whose(disputed: Store) -> None:
+    eva = disputed.read("SELECT id FROM judgements WHERE annotator = 'eva'")[0][0]
+    assert accept_judgement(disputed, PROJECT, eva, actor="cora", adjudication_id="adj1") is SubmitOutcome.RECORDED
+    assert read_adjudicated(disputed) == [("cora", prefer("b", 1))]
+    detail = json.loads(disputed.read("SELECT detail FROM judgements WHERE id = 'adj1'")[0][0])
+    assert detail["accepts"] == eva
+
+
+def test_an_answer_that_its_rater_has_changed_since_is_not_accepted(disputed: Store) -> None:
+    old = disputed.read("SELECT id FROM judgements WHERE annotator = 'eva'")[0][0]
+    add_judgement(disputed, "t1", "eva", prefer("a", -1))
+    with pytest.raises(UsageError, match="changed or taken back"):
+        accept_judgement(disputed, PROJECT, old, actor="cora", adjudication_id="adj1")
+    assert read_adjudicated(disputed) == []
+
+
+def test_a_later_adjudication_supersedes_whoever_made_it(disputed: Store) -> None:
+    settle(disputed, prefer("b", 3))
+    settle(disputed, prefer("a", -1), adjudication_id="adj2")
+    assert read_adjudicated(disputed) == [("cora", prefer("a", -1))]
+    settle(disputed, prefer("tie", 0), actor="carl", adjudication_id="adj3")
+    assert read_adjudicated(disputed) == [("carl", prefer("tie", 0))]
+    assert find_last_settled(disputed, PROJECT, "cora") is None
+
+
+def test_withdrawing_brings_the_dispute_back_and_can_be_done_once(disputed: Store) -> None:
+    settle(disputed, prefer("b", 3))
+    assert withdraw_adjudication(disputed, PROJECT, "t1", "carl")
+    assert not withdraw_adjudication(disputed, PROJECT, "t1", "carl")
+    assert read_adjudicated(disputed) == []
+    assert [dispute.task_id for dispute in find_disputes(disputed, PROJECT)] == ["t1"]
+    settle(disputed, prefer("a", -2), adjudication_id="adj2")
+    assert read_adjudicated(disputed) == [("cora", prefer("a", -2))]
+
+
+def test_flags_are_closed_with_it_if_asked_and_open_again_with_a_withdrawal(disputed: Store) -> None:
+    add_flag(disputed, "t1", "ana", "odd")
+    adjudicate(disputed, PROJECT, "t1", prefer("b"), reason="", actor="cora", adjudication_id="adj1", closes_flags=True)
+    assert disputed.read("SELECT closed_by FROM flags") == [("cora",)]
+    withdraw_adjudication(disputed, PROJECT, "t1", "cora")
+    assert disputed.read("SELECT closed_by, closed_at FROM flags") == [(None, None)]
+    assert close_task_flags(disputed, PROJECT, "t1", "cora") == 1
+    assert close_task_flags(disputed, PROJECT, "t1", "cora") == 0
+
+
+def test_a_flag_after_the_settling_brings_the_task_back(disputed: Store) -> None:
+    add_flag(disputed, "t1", "ana", "before")
+    settle(disputed, prefer("b", 3))
+    assert find_disputes(disputed, PROJECT) == []
+    add_flag(disputed, "t1", "ben", "after")
+    assert "after" in str(find_disputes(disputed, PROJECT))
+
+
+def test_agreement_is_that_of_the_raters_alone(disputed: Store) -> None:
+    before = measure_project_agreement(disputed, PROJECT, resamples=40)
+    settle(disputed, prefer("b", 3))
+    assert measure_project_agreement(disputed, PROJECT, resamples=40) == before
+
+
+def test_a_value_that_does_not_fit_is_refused_and_records_nothing(disputed: Store) -> None:
+    for value in ({"verdict": "left"}, {"verdict": "a", "strength": 2}, {}):
+        with pytest.raises(UsageError):
+            settle(disputed, value)
+    with pytest.raises(NotFoundError, match="no task"):
+        adjudicate(disputed, PROJECT, "t9", prefer("a"), reason="", actor="cora", adjudication_id="adj1")
+    assert read_adjudicated(disputed) == []
+
+
+def test_measurements_are_never_settled(disputed: Store) -> None:
+    add_task(disputed, "review", "e1", "compare", "AB", batch="run_1")
+    add_task(disputed, "again", "e1", "compare", "AB", purpose="repeat", repeat_of="t1")
+    for task in ("review", "again"):
+        with pytest.raises(UsageError, match="never settled"):
+            adjudicate(disputed, PROJECT, task, prefer("a"), reason="", actor="cora", adjudication_id=task)
+
+
+def test_a_corrected_answer_is_a_candidate_that_counts_while_the_adjudication_does(store: Store) -> None:
+    add_example(store, "e1", "A")
+    add_task(store, "t1", "e1", "edit", "A")
+    given = add_judgement(store, "t1", "ana", {"text": "corrected"})
+    accept_judgement(store, PROJECT, given, actor="cora", adjudication_id="adj1")
+    rows = store.read("SELECT origin, text, parent_id FROM candidates WHERE judgement_id = 'adj1'")
+    assert rows == [("person", "corrected", "e1A")]
+
+
+def test_a_curators_last_word_leaves_their_own_work_as_an_annotator_alone(compare_store: Store) -> None:
+    """The curator judged the task herself, skipped another, and settles both."""
+    first = queueing.claim_next_task(compare_store, "p", "cora")
+    assert first is not None
+    annotating.submit_judgement(
+        compare_store, judgement_id="own", task_id=first.task_id, annotator="cora", token=first.token,
+        value={"verdict": "first", "strength": -1},
+    )  # fmt: skip
+    second = queueing.claim_next_task(compare_store, "p", "cora")
+    assert second is not None
+    annotating.skip_task(
+        compare_store, judgement_id="skip", task_id=second.task_id, annotator="cora", token=second.token, reason="hard"
+    )
+    before = queueing.count_progress(compare_store, "p", "cora")
+    for place, task in enumerate((first, second)):
+        adjudicate(
+            compare_store, "p", task.task_id, prefer("b", 2), reason="", actor="cora", adjudication_id=f"adj{place}"
+        )
+    assert queueing.count_progress(compare_store, "p", "cora") == before
+    slots = compare_store.read("SELECT annotator, leased_until FROM assignments")
+    assert slots == [("cora", None)]
+    undone = annotating.undo_last(compare_store, "p", "cora")
+    assert undone is not None and undone.task_id == second.task_id
+    rows = compare_store.read("SELECT status, supersedes FROM judgements ORDER BY entry DESC LIMIT 1")
+    assert rows == [("retracted", "skip")]
+
+
+def test_an_adjudication_survives_a_lost_write_ahead_log(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "w")
+    add_example(store, "e1", "AB")
+    add_task(store, "t1", "e1", "compare", "AB")
+    add_judgement(store, "t1", "cora", prefer("a", -1))
+    store.checkpoint()
+    settle(store, prefer("b", 3))
+    # As a crash leaves it: the file as of the checkpoint, the log gone, the journal whole.
+    crashed = tmp_path / "crashed"
+    crashed.mkdir()
+    for name in ("store.duckdb", "journal.jsonl"):
+        shutil.copy(tmp_path / "w" / name, crashed / name)
+    store.close()
+    again = open_store(crashed)
+    assert read_adjudicated(again) == [("cora", prefer("b", 3))]
+    assert again.read("SELECT annotator FROM assignments") == [("cora",)]
+    assert json.loads(again.read("SELECT detail FROM judgements WHERE id = 'adj1'")[0][0])["adjudicates"]
+    again.close()
