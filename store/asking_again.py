@@ -118,4 +118,6 @@ def _take_back(transaction: Transaction, project: Project, ask: tuple[str, str, 
     draft = canonical_json({"value": entered, "reason": reason})
     transaction.run(UPSERT_DRAFT, [task_id, annotator, draft, shown, now])
     transaction.journal({"judgement": row, "slot": read_slot(transaction, row), "candidate": None})
+    memory = transaction.queue_memory
+    transaction.afterwards.append(lambda: memory.forget_person(project.id, annotator))
     return True

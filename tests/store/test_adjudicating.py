@@ -23,6 +23,7 @@ from pitchpipe.store.errors import NotFoundError, UsageError
 from pitchpipe.store.judgement_reading import CURRENT_ADJUDICATIONS, CURRENT_JUDGEMENTS, measure_project_agreement
 from pitchpipe.store.projects import get_project
 from pitchpipe.store.records import SubmitOutcome
+from pitchpipe.store.undoing import undo_last
 from tests.store.judged import PROJECT, add_example, add_flag, add_judgement, add_task, prefer
 
 
@@ -182,8 +183,8 @@ def test_a_curators_last_word_leaves_their_own_work_as_an_annotator_alone(compar
     assert queueing.count_progress(compare_store, "p", "cora") == before
     slots = compare_store.read("SELECT annotator, leased_until FROM assignments")
     assert slots == [("cora", None)]
-    undone = annotating.undo_last(compare_store, "p", "cora")
-    assert undone is not None and undone.task_id == second.task_id
+    undone = undo_last(compare_store, "p", "cora")
+    assert undone is not None and undone.task is not None and undone.task.task_id == second.task_id
     rows = compare_store.read("SELECT status, supersedes FROM judgements ORDER BY entry DESC LIMIT 1")
     assert rows == [("retracted", "skip")]
 

@@ -24,6 +24,7 @@ from pitchpipe.store.prompt_versions import (
 )
 from pitchpipe.store.queueing import claim_next_task, count_progress
 from pitchpipe.store.records import ClaimedTask, SubmitOutcome
+from pitchpipe.store.undoing import undo_last
 
 OLD, NEW = hash_text("old"), hash_text("new")
 
@@ -126,15 +127,13 @@ def test_the_new_judgement_supersedes_the_old_in_what_counts(compare_store: Stor
 
 
 def test_a_judgement_that_was_changed_before_its_annotator_came_back_is_not_asked(compare_store: Store) -> None:
-    from pitchpipe.store.undoing import undo_last
-
     judge(compare_store, "ana", OLD)
     ask_again(compare_store, "p", [list_outdated(compare_store, "p", NEW)[0].judgement_id], "cora")
     undone = undo_last(compare_store, "p", "ana")
-    assert undone is not None
+    assert undone is not None and undone.task is not None
     judge(compare_store, "ana", NEW)
     following = claim_next_task(compare_store, "p", "ana")
-    assert following is not None and following.task_id != undone.task_id
+    assert following is not None and following.task_id != undone.task.task_id
 
 
 def test_the_lease_on_another_task_is_kept_before_what_is_asked(compare_store: Store) -> None:
