@@ -269,17 +269,20 @@ def test_a_repeat_measures_its_rater_and_is_no_data(screen_store: Store) -> None
 
 
 def test_the_same_pair_asked_by_two_tasks_is_two_units_of_a_diff(screen_store: Store) -> None:
-    judge(screen_store, "ana", {"compare": {"verdict": "a", "strength": -1}})
     create_tasks(screen_store, "p", "compare")
-    screen_store.write(lambda t: t.run("UPDATE tasks SET overlap = 1 WHERE kind = 'screen'"))
-    judge(screen_store, "ana", {"verdict": "b", "strength": 1})
+    values = {"screen": {"compare": {"verdict": "a", "strength": -1}}, "compare": {"verdict": "a", "strength": -3}}
+
+    def judge_both(annotator: str) -> None:
+        for kind in ("screen", "compare"):
+            screen_store.write(lambda t, kind=kind: t.run("UPDATE tasks SET priority = (kind = ?)::INT", [kind]))  # type: ignore[misc]
+            judge(screen_store, annotator, values[kind])
+
+    judge_both("ana")
     one, _, _ = freeze(screen_store, "one")
-    screen_store.write(lambda t: t.run("UPDATE tasks SET overlap = 3 WHERE kind = 'screen'"))
-    screen_store.write(lambda t: t.run("UPDATE tasks SET overlap = 1 WHERE kind = 'compare'"))
-    judge(screen_store, "ben", {"compare": {"verdict": "a", "strength": -3}})
+    judge_both("ben")
     two = create_snapshot(screen_store, "p", "two")
     changes = diff_snapshots(one.folder, two.folder)
-    assert [change["verdict"] for change in changes["changed"]] == [["a", "a"]]
+    assert [change["verdict"] for change in changes["changed"]] == [["a", "a"], ["a", "a"]]
     assert (changes["added"], changes["removed"]) == ([], [])
 
 

@@ -30,7 +30,7 @@ def encoder(tiny_model: Path) -> Any:
 
 @pytest.fixture(scope="session")
 def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twenty-four examples, every fourth of them holdout, each with an answer and every second with a pair and a label."""
+    """Twenty-four examples, every fourth of them holdout, each with an answer, every second with a pair and a label."""
     rows = []
     for number in range(24):
         side = {"split": "holdout" if number % 4 == 0 else "train"}
