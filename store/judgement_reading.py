@@ -6,7 +6,8 @@ A curator's adjudication stands beside the judgement that the same person may ha
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -28,6 +29,11 @@ CURRENT_JUDGEMENTS = _CURRENT.format(whose="source <> 'adjudication'")
 CURRENT_ADJUDICATIONS = _CURRENT.format(whose="source = 'adjudication'")
 
 
+_WORDS = "these are words of people's own, which are read and not compared"
+_REPEATS = "SELECT id FROM tasks WHERE project_id = ? AND purpose = 'repeat'"
+_CANDIDATES = "SELECT id, candidate_ids FROM tasks WHERE project_id = ? AND kind IN ('rank', 'screen')"
+
+
 @dataclass(frozen=True, slots=True)
 class QuestionAgreement:
     """Agreement on one question of a kind of task."""
@@ -37,39 +43,95 @@ class QuestionAgreement:
     agreement: Agreement
 
 
-def measure_project_agreement(store: Store, project: str, resamples: int = 1000) -> list[QuestionAgreement]:
-    """How far annotators agree on each question of the project, judged tasks only.
+Answer = tuple[str, str, Any]
+"""A question, what of the task it is about ("" for the whole of it), and the answer."""
 
-    Verdicts and labels are nominal, ratings ordinal, strengths of preference ordinal. Each task is a unit.
+
+def measure_project_agreement(store: Store, project: str, resamples: int = 1000) -> list[QuestionAgreement]:
+    """How far annotators agree on each question of the project, judged tasks only; repeats and adjudications aside.
+
+    Whole numbers are ordinal (ratings, strengths, ranks), anything else nominal (verdicts, options, sets of labels). A
+    unit is the task; of a ranking and of the ratings on a screen it is the answer, of rated turns the turn. Of marked
+    stretches each label is a question: whether the answer has an error of that kind at all. Words of people's own are
+    listed with the reason why they are not measured.
     """
-    frame = store.read_frame(CURRENT_JUDGEMENTS, [get_project(store, project).id])
-    answers = [
-        (kind, question, task_id, annotator, value)
-        for kind, task_id, annotator, document in frame.select("kind", "task_id", "annotator", "value").iter_rows()
-        for question, value in _list_answers(kind, json.loads(document))
+    project_id = get_project(store, project).id
+    repeats = {row[0] for row in store.read(_REPEATS, [project_id])}
+    candidates = {task_id: json.loads(ids) for task_id, ids in store.read(_CANDIDATES, [project_id])}
+    frame = store.read_frame(CURRENT_JUDGEMENTS, [project_id])
+    judged = [row for row in frame.iter_rows(named=True) if row["task_id"] not in repeats]
+    answers: list[tuple[str, str, str, str, str, bool]] = []
+    words: dict[tuple[str, str], None] = {}
+    for row, value in _complete_spans([(row, json.loads(row["value"])) for row in judged]):
+        told = json.loads(row["detail"]).get("text_questions", []) if row["detail"] else []
+        for question, place, answer in _list_answers(row["kind"], value, candidates.get(row["task_id"], [])):
+            if question in told and isinstance(answer, str):
+                words[row["kind"], question] = None
+            else:
+                unit = f"{row['task_id']} {place}"
+                is_number = type(answer) is int
+                answers.append((row["kind"], question, unit, row["annotator"], str(answer), is_number))
+    return [
+        *_measure_answers(answers, resamples),
+        *(QuestionAgreement(kind, question, _leave_out(_WORDS)) for kind, question in words),
     ]
-    if not answers:
-        return []
-    table = pl.DataFrame(answers, schema=["kind", "question", "unit", "rater", "value"], orient="row", strict=False)
-    found = []
+
+
+def _measure_answers(
+    answers: list[tuple[str, str, str, str, str, bool]], resamples: int
+) -> Iterator[QuestionAgreement]:
+    columns = ["kind", "question", "unit", "rater", "value", "is_number"]
+    table = pl.DataFrame(answers, schema=columns, orient="row", strict=False)
     for (kind, question), part in table.group_by(["kind", "question"], maintain_order=True):
-        level: Level = "nominal" if question in ("verdict", "labels") else "ordinal"
+        level: Level = "ordinal" if part["is_number"].all() else "nominal"
         ratings = part.select("unit", "rater", "value")
         if level == "ordinal":
             ratings = ratings.with_columns(pl.col("value").cast(pl.Int64))
-        found.append(QuestionAgreement(str(kind), str(question), measure_agreement(ratings, level, resamples)))
-    return found
+        yield QuestionAgreement(str(kind), str(question), measure_agreement(ratings, level, resamples))
 
 
-def _list_answers(kind: str, value: dict[str, Any]) -> list[tuple[str, str]]:
-    """The answers of one judgement, one a question, as text (ordinal ones are turned back to numbers later)."""
+def _leave_out(reason: str) -> Agreement:
+    return replace(measure_agreement([], "nominal", 0), undefined_because=reason)
+
+
+def _complete_spans(
+    judged: list[tuple[dict[str, Any], dict[str, Any]]],
+) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Marked stretches as, for each label that anybody used under the same rubric, whether it is there."""
+    labels: dict[str | None, set[str]] = {}
+    for row, value in judged:
+        if row["kind"] == "span":
+            labels.setdefault(row["rubric_hash"], set()).update(span["label"] for span in value["spans"])
+    for row, value in judged:
+        if row["kind"] == "span":
+            marked = {span["label"] for span in value["spans"]}
+            known = sorted(labels[row["rubric_hash"]])
+            yield row, {label: "marked" if label in marked else "not marked" for label in known}
+        else:
+            yield row, value
+
+
+def _list_answers(kind: str, value: dict[str, Any], candidate_ids: list[str]) -> Iterator[Answer]:
+    """The answers of one judgement, each with its question and place."""
     if kind == "compare":
-        answers = [("verdict", value["verdict"])]
+        yield "verdict", "", value["verdict"]
         if value.get("strength") is not None:
-            answers.append(("strength", str(value["strength"])))
-        return answers
-    if kind == "rate":
-        return [(question, str(score)) for question, score in value.items()]
-    if kind == "tag":
-        return [("labels", ", ".join(sorted(value["labels"])))]
-    return []
+            yield "strength", "", value["strength"]
+    elif kind in ("rate", "span"):
+        yield from ((question, "", answer) for question, answer in value.items())
+    elif kind == "rank":
+        yield from (("rank", *placed) for placed in zip(candidate_ids, value["ranks"], strict=True))
+    elif kind == "tag":
+        yield "labels", "", ", ".join(sorted(value["labels"]))
+    elif kind == "turns":
+        yield from ((name, place, found) for place, rated in value["turns"].items() for name, found in rated.items())
+    elif kind == "screen":
+        yield from _list_screen_answers(value, candidate_ids)
+
+
+def _list_screen_answers(value: dict[str, Any], candidate_ids: list[str]) -> Iterator[Answer]:
+    for part in ("compare", "rank", "tag"):
+        if part in value:
+            yield from _list_answers(part, value[part], candidate_ids)
+    for candidate_id, rated in zip(candidate_ids, value.get("rate", []), strict=False):
+        yield from ((question, candidate_id, answer) for question, answer in rated.items())

@@ -12,6 +12,7 @@ from itertools import combinations
 from math import comb
 from typing import Any
 
+from pitchpipe.store.identity import canonical_json
 from pitchpipe.store.knowledge import (
     ROW_COLUMNS,
     DroppedUnit,
@@ -151,7 +152,7 @@ def _describe_turn(known: Knowledge, recipe: Recipe, example_id: str, place: int
     messages = json.loads(known.examples[example_id]["messages"])
     row = _start_row(known, "answer", example_id, [judgement for judgement, _ in ratings])
     row.update(
-        messages=json.dumps(messages[:place], ensure_ascii=False),
+        messages=canonical_json(messages[:place]),
         answer=messages[place]["content"],
         origin="import",
         turn=place,

@@ -62,8 +62,8 @@ def standing_of(pairs: list[Row]) -> dict[str, int]:
 def _rating(row: Row, policy: FormatPolicy) -> float | None:
     scores = json.loads(row["scores"]) if row.get("scores") else {}
     rating = scores.get(policy.rating_question)
-    is_number = isinstance(rating, int | float) and not isinstance(rating, bool)
-    return float(rating) if is_number else None  # an option of a choice is no point on a scale
+    # An option of a choice is no point on a scale.
+    return float(rating) if isinstance(rating, int | float) else None
 
 
 def rate_candidates(answers: list[Row], policy: FormatPolicy) -> dict[str, float]:

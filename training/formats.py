@@ -170,28 +170,24 @@ def build_reward_rows(rows: pl.DataFrame, policy: FormatPolicy | None = None) ->
     The margin is the gap between the two ratings on the policy's question where both answers have one (0 where the
     ratings contradict the verdict), else the strength of the preference, else 0.
 
-    >>> rows = pl.DataFrame([{"row_id": "r1", "row_kind": "pair", "example_id": "e1", "split": "train",
-    ...     "messages": '[{"role": "user", "content": "Hi"}]', "answer_a": "Hello.", "answer_b": "What?",
-    ...     "verdict": "a", "strength": -2.0, "support": 1.0, "weight": 1.0}])
-    >>> build_reward_rows(rows).kept[0]["margin"]
-    2.0
+    >>> build_reward_rows(pl.DataFrame(schema={"row_kind": pl.String})).considered
+    0
     """
     policy = policy or FormatPolicy()
     result = build_dpo_rows(rows, policy)
     ratings = rate_candidates(_of_kind(rows, "answer"), policy)
-    pairs = {row["row_id"]: row for row in _of_kind(rows, "pair")}
-    for kept in result.kept:
-        gap = measure_gap(pairs[kept["row_id"]], ratings)
-        if gap is not None:
-            kept["margin"] = gap
+    gaps = {row["row_id"]: measure_gap(row, ratings) for row in _of_kind(rows, "pair")}
+    for row in result.kept:
+        gap = gaps[row["row_id"]]
+        row["margin"] = row["margin"] if gap is None else gap
     return result
 
 
 def build_classify_rows(rows: pl.DataFrame, policy: FormatPolicy | None = None) -> FormatResult:
     """Every labelled text with its one label, for a classifier.
 
-    The text is the request, of a longer conversation all of it, one turn a paragraph; with the answer where that was
-    labelled. A text with several labels is left out and listed: a class is one (the raw form keeps the labels).
+    The text is the request, or all of a longer conversation, with the answer where that was labelled. One with several
+    labels is left out and listed (the raw form keeps it).
 
     >>> rows = pl.DataFrame([{"row_id": "r1", "row_kind": "label", "example_id": "e1", "split": "train",
     ...     "messages": '[{"role": "user", "content": "Where is it?"}]', "answer": None, "labels": '["delivery"]',

@@ -226,5 +226,5 @@ def perform(
         undo_last(store, "p", f"rater{number % 3}")
     else:
         snapshot = create_snapshot(store, "p", f"s{step}")
-        for form in ("sft", "dpo", "kto", "reward", "raw"):
+        for form in ("sft", "dpo", "kto", "reward", "classify", "raw"):
             export_snapshot(snapshot.folder, form, root / f"export-{step}" / form, "jsonl")

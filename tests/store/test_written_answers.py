@@ -114,6 +114,20 @@ def test_an_instruction_that_was_taken_back_gives_neither_row_nor_task(store: St
     assert "judgement_taken_back" in {drop["rule"] for drop in dropped}
 
 
+def test_what_others_said_of_an_instruction_falls_with_it(store: Store, tmp_path: Path) -> None:
+    add_example(store, tmp_path, ["kept"], prompt="Another request")
+    add_example(store, tmp_path, [], prompt="Write a request.")
+    create_tasks(store, "p", "write")
+    judge(store, "ana", WRITTEN)
+    create_tasks(store, "p", "tag", rubric="topics")
+    store.write(lambda t: t.run("UPDATE tasks SET priority = position WHERE kind = 'tag'"))
+    judge(store, "ben", {"labels": ["product"]})  # the written example stands last
+    undo_last(store, "p", "ana")
+    _, rows, dropped = freeze(store)
+    assert [row["row_kind"] for row in rows] == ["answer"]
+    assert ("label", "judgement_taken_back") in {(drop["row_kind"], drop["rule"]) for drop in dropped}
+
+
 def test_lineage_leads_from_a_written_example_to_its_judgement_and_back(store: Store, tmp_path: Path) -> None:
     add_example(store, tmp_path, [])
     create_tasks(store, "p", "write")

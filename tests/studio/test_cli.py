@@ -101,6 +101,20 @@ def test_a_mistake_is_told_in_two_parts_without_a_traceback(
     assert len(done.stderr.strip().splitlines()) >= 2
 
 
+def test_tasks_of_any_kind_are_made_by_rubric_and_a_rubric_for_another_kind_is_refused(workspace: Path) -> None:
+    made = ask(
+        "tasks", "--project", "p", "--create", "screen", "--priority", "3", "--skill", "german", workspace=workspace
+    )
+    assert made["created"] == {"asked": 6, "made": 6, "widened": 0}
+    assert ask("tasks", "--project", "p", "--create", "tag", workspace=workspace)["created"]["made"] == 6
+    refused = pitchpipe("tasks", "--project", "p", "--create", "span", "--rubric", "topics", workspace=workspace)
+    assert refused.returncode == 2
+    assert "is for tasks of the kind 'tag', not 'span'" in refused.stderr
+    missing = pitchpipe("tasks", "--project", "p", "--create", "span", "--rubric", "nope", workspace=workspace)
+    assert missing.returncode == 1
+    assert "nope.toml" in missing.stderr
+
+
 def test_a_mistyped_workspace_is_told_and_not_made(tmp_path: Path) -> None:
     done = pitchpipe("tasks", "--project", "p", workspace=tmp_path / "typo")
     assert (done.returncode, "There is no store in" in done.stderr) == (1, True)

@@ -16,7 +16,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from pitchpipe.training.plans import Plan, TrainPlan, with_dials
 from pitchpipe.training.run_folders import create_run_folder
 from tests.tiny_model import WORDS
-from tests.training.snapshots import answer_row, pair_row, write_snapshot
+from tests.training.snapshots import answer_row, label_row, pair_row, write_snapshot
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +30,7 @@ def encoder(tiny_model: Path) -> Any:
 
 @pytest.fixture(scope="session")
 def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twenty-four examples, every fourth of them holdout, each with an answer and every second with a pair."""
+    """Twenty-four examples, every fourth of them holdout, each with an answer, every second with a pair and a label."""
     rows = []
     for number in range(24):
         side = {"split": "holdout" if number % 4 == 0 else "train"}
@@ -39,6 +39,7 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
         rows.append(answer_row(number, prompt, answer, **side))
         if number % 2:
             rows.append(pair_row(number, prompt, answer, "thank you", **side))
+            rows.append(label_row(number, prompt, **side))
     return write_snapshot(tmp_path_factory.mktemp("snapshots") / "snap_test", rows)
 
 

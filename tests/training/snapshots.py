@@ -13,13 +13,14 @@ from pitchpipe.store.identity import hash_file, hash_value
 STRINGS = """
     row_id row_kind example_id group_id split category source messages candidate_id answer model origin run_id scores
     candidate_a candidate_b answer_a answer_b model_a model_b verdict pair_origin labels strategy raters judgement_ids
-    task_ids rubric_hash guideline_hash
+    task_ids rubric_hash guideline_hash spans words
 """
 SCHEMA: dict[str, Any] = {
     **dict.fromkeys(STRINGS.split(), pl.String),
     "strength": pl.Float64,
     "weight": pl.Float64,
     "n_judgements": pl.Int64,
+    "turn": pl.Int64,
     "support": pl.Float64,
 }
 
@@ -62,6 +63,22 @@ def pair_row(number: int, prompt: str = "Hi", a: str = "Hello.", b: str = "What?
         "verdict": "a",
         "strength": -2.0,
         "pair_origin": "compare",
+        "support": 1.0,
+        "weight": 1.0,
+        **more,
+    }
+
+
+def label_row(number: int, prompt: str = "Hi", **more: Any) -> dict[str, Any]:
+    """A request with the label `refund`, of the train side unless said otherwise."""
+    return {
+        "row_id": f"row_l{number:04d}",
+        "row_kind": "label",
+        "example_id": f"ex_{number:04d}",
+        "group_id": f"group_{number:04d}",
+        "split": "train",
+        "messages": user(prompt),
+        "labels": '["refund"]',
         "support": 1.0,
         "weight": 1.0,
         **more,

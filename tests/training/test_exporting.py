@@ -18,7 +18,7 @@ from tests.training.snapshots import answer_row, pair_row, write_snapshot
 
 
 @pytest.mark.parametrize("format", ["parquet", "jsonl", "csv"])
-@pytest.mark.parametrize("form", ["sft", "dpo", "kto", "reward", "raw"])
+@pytest.mark.parametrize("form", ["sft", "dpo", "kto", "reward", "classify", "raw"])
 def test_an_export_repeats_to_the_byte_and_adds_up(snapshot: Path, tmp_path: Path, form: str, format: str) -> None:
     first = export_snapshot(snapshot, form, tmp_path / "one", format)  # type: ignore[arg-type]
     again = export_snapshot(snapshot, form, tmp_path / "two", format)  # type: ignore[arg-type]
@@ -43,7 +43,7 @@ def test_forms_exported_into_one_folder_leave_each_others_files_alone(snapshot: 
         assert files == {name: hash_file(tmp_path / name) for name in (f"{form}.dropped.jsonl", f"{form}.parquet")}
 
 
-@pytest.mark.parametrize("form", ["sft", "dpo", "kto", "reward", "raw"])
+@pytest.mark.parametrize("form", ["sft", "dpo", "kto", "reward", "classify", "raw"])
 def test_no_holdout_row_is_exported(snapshot: Path, tmp_path: Path, form: str) -> None:
     rows = pl.read_parquet(snapshot / "rows.parquet")
     sealed = set(rows.filter(pl.col("split") == "holdout")["row_id"])
@@ -88,7 +88,7 @@ def test_an_altered_snapshot_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_form_or_format_is_refused_with_the_known_ones(snapshot: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="sft, dpo, kto, reward, raw"):
+    with pytest.raises(UsageError, match="sft, dpo, kto, reward, classify, raw"):
         export_snapshot(snapshot, "ppo", tmp_path)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="parquet, jsonl, csv"):
         export_snapshot(snapshot, "sft", tmp_path, "xlsx")  # type: ignore[arg-type]

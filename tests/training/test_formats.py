@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pitchpipe.training.formats import FormatPolicy, FormatResult, build_rows, choose_references
-from tests.training.snapshots import answer_row, frame, pair_row
+from tests.training.snapshots import answer_row, frame, label_row, pair_row
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_data"
 
@@ -164,6 +164,60 @@ def test_every_sample_holdout_row_has_its_house_answer_as_reference_though_it_lo
     assert [row["completion"][0]["content"] for row in references] == house
 
 
+def test_the_margin_of_a_reward_row_is_the_rating_gap_else_the_strength() -> None:
+    """Pair 2: rated 4 and 1, a gap of 3. Pair 5: the winner is rated 1 below, so nobody may learn a margin. Pair 8: one
+    rating is missing, so the strength of 1 counts. Pair 9: neither, so 0. For DPO it is always the strength."""
+    rated = [answer_row(n, scores=json.dumps({"helpfulness": score}), candidate_id=f"c{n}") for n, score in
+             ((1, 4.0), (3, 1.0), (4, 2.0), (6, 3.0), (7, 2.0))]  # fmt: skip
+    pairs = [
+        pair_row(2, candidate_a="c1", candidate_b="c3", strength=-1.0),
+        pair_row(5, candidate_a="c6", candidate_b="c4", verdict="b", strength=2.0),
+        pair_row(8, candidate_a="c7", candidate_b="unrated", strength=-1.0),
+        pair_row(9, strength=None),
+    ]
+    assert [row["margin"] for row in build_rows("reward", frame(rated + pairs)).kept] == [3.0, 0.0, 1.0, 0.0]
+    assert [row["margin"] for row in build_rows("dpo", frame(rated + pairs)).kept] == [1.0, 2.0, 1.0, 0.0]
+
+
+def test_an_option_is_no_rating() -> None:
+    rows = frame([answer_row(1, origin="model", scores=json.dumps({"helpfulness": "very"}))])
+    assert rules(build_rows("kto", rows)) == {"row_a0001": "not_judged"}
+
+
+def test_a_rated_turn_teaches_beside_the_last_answer_and_never_measures() -> None:
+    good = json.dumps({"helpfulness": 4.0})
+    turn = {"origin": "import", "candidate_id": None, "scores": good, "turn": 1}
+    rows = frame([answer_row(1), answer_row(2, example_id="ex_0001", **turn)])
+    assert kept(build_rows("sft", rows)) == ["row_a0001", "row_a0002"]
+    sealed = frame([answer_row(1, split="holdout"), answer_row(2, example_id="ex_0001", split="holdout", **turn)])
+    assert kept(choose_references(sealed)) == ["row_a0001"]
+    assert rules(choose_references(sealed)) == {"row_a0002": "inner_turn"}
+
+
+def test_a_classifier_gets_each_text_that_has_one_label() -> None:
+    two = json.dumps([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes?"}])
+    rows = frame(
+        [
+            label_row(1, prompt="Where is it?", labels='["delivery"]'),
+            label_row(2, labels='["delivery", "refund"]'),
+            label_row(3, split="holdout"),
+            label_row(4, support=0.4),
+            label_row(5, prompt=" "),
+            label_row(6, messages=two, labels='["other"]'),
+            label_row(7, answer="Hello.", labels='["other"]'),
+            answer_row(8),
+        ]
+    )
+    result = build_rows("classify", rows, FormatPolicy(minimum_support=0.5))
+    assert [(row["text"], row["label"]) for row in result.kept] == [
+        ("Where is it?", "delivery"),
+        ("user: Hi\n\nassistant: Yes?", "other"),
+        ("user: Hi\n\nassistant: Hello.", "other"),
+    ]
+    assert list(rules(result).values()) == ["several_labels", "sealed_holdout", "weak_support", "empty_answer"]
+    assert result.considered == 7
+
+
 SIDES = st.sampled_from(["train", "holdout"])
 ANSWERS = st.builds(
     answer_row,
@@ -180,15 +234,16 @@ PAIRS = st.builds(
     split=SIDES,
     strength=st.none() | st.floats(-3, 3),
 )
+LABELS = st.builds(label_row, st.integers(0, 9), labels=st.sampled_from(['["a"]', '["a", "b"]', None]), split=SIDES)
+KINDS = {"sft": "answer", "kto": "answer", "dpo": "pair", "reward": "pair", "classify": "label"}
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(ANSWERS | PAIRS, max_size=12), st.sampled_from(["sft", "dpo", "kto", "reward"]))
+@given(st.lists(ANSWERS | PAIRS | LABELS, max_size=12), st.sampled_from(sorted(KINDS)))
 def test_every_row_is_kept_or_listed_and_no_holdout_row_is_kept(rows: list[dict[str, Any]], form: str) -> None:
     numbered = [{**row, "row_id": f"row_{index}"} for index, row in enumerate(rows)]
     result = build_rows(form, frame(numbered))
-    wanted = "answer" if form in ("sft", "kto") else "pair"
-    of_kind = [row["row_id"] for row in numbered if row["row_kind"] == wanted]
+    of_kind = [row["row_id"] for row in numbered if row["row_kind"] == KINDS[form]]
     assert Counter(kept(result) + [row.row_id for row in result.dropped]) == Counter(of_kind)
     sealed = {row["row_id"] for row in numbered if row["split"] == "holdout"}
     assert not sealed & set(kept(result))
