@@ -15,8 +15,11 @@ from pitchpipe.store.errors import UsageError
 from pitchpipe.store.identity import canonical_json, content_id, new_id
 from pitchpipe.store.judgement_rows import UPSERT_DRAFT, append_judgement, find_previous, insert_row
 from pitchpipe.store.judgement_values import LONGEST_TEXT, to_stored_value
-from pitchpipe.store.queueing import REOPENED
+from pitchpipe.store.leases import REOPENED
+from pitchpipe.store.projects import read_rules
+from pitchpipe.store.queue_rules import apply_rules
 from pitchpipe.store.records import JudgementStatus, SubmitOutcome, TaskKind
+from pitchpipe.store.suggesting import describe_acceptance
 from pitchpipe.store.undoing import undo_last as undo_last  # where the annotate page looks for it
 
 # One lookup by key each; joined, the engine would scan whole tables.
@@ -25,7 +28,7 @@ SELECT project_id, slot, shown, claimed_at FROM assignments
 WHERE task_id = ? AND annotator = ? AND token = ? AND leased_until IS NOT NULL
 """
 _READ_TASK = "SELECT kind, example_id, candidate_ids FROM tasks WHERE id = ?"
-_READ_DWELL = "SELECT minimum_dwell_ms FROM projects WHERE id = ?"
+_READ_RULES = "SELECT minimum_dwell_ms, queue_rules FROM projects WHERE id = ?"
 
 
 def save_draft(store: Store, task_id: str, annotator: str, token: str, body: dict[str, Any]) -> bool:
@@ -104,7 +107,8 @@ def _record(
         return SubmitOutcome.STALE
     project_id, slot, shown, claimed_at = leases[0]
     kind, example_id, candidate_ids = transaction.run(_READ_TASK, [task_id])[0]
-    dwell = transaction.run(_READ_DWELL, [project_id])[0][0]
+    dwell, rules_text = transaction.run(_READ_RULES, [project_id])[0]
+    rules = read_rules(rules_text)
     now = utc_now()
     # A negative time means that the clock was set back; nobody is to wait for it to catch up.
     if value is not None and timedelta(0) <= now - claimed_at < timedelta(milliseconds=dwell):
@@ -117,8 +121,11 @@ def _record(
         "kind": kind, "value": canonical_json(stored), "shown": shown, "source": "studio", "created_at": now,
         "supersedes": find_previous(transaction, task_id, details["annotator"]) if token.startswith(REOPENED) else None,
     }  # fmt: skip
+    if rules.suggestions and value is not None:
+        row["detail"] = describe_acceptance(transaction, task_id, stored)
     append_judgement(transaction, row)
     _note_end(transaction, row)
+    apply_rules(transaction, row, rules)
     if value is None:
         transaction.run("DELETE FROM assignments WHERE task_id = ? AND slot = ?", [task_id, slot])
         transaction.journal({"judgement": row, "slot": None, "candidate": None})

@@ -19,10 +19,15 @@ WHERE e.project_id = ? ORDER BY e.position, e.id
 _CANDIDATES = """
 SELECT c.id, c.example_id, c.origin, c.text, c.model, c.run_id, c.judgement_id, c.parent_id
 FROM candidates AS c JOIN examples AS e ON e.id = c.example_id
-WHERE c.project_id = ? ORDER BY e.position, c.created_at, c.id
+WHERE c.project_id = ? AND (c.judgement_id IS NULL OR c.judgement_id NOT IN (
+    SELECT j.id FROM judgements AS j JOIN tasks AS t ON t.id = j.task_id WHERE t.purpose IS NOT NULL))
+ORDER BY e.position, c.created_at, c.id
 """
 
-_TASKS = "SELECT id, example_id, kind, candidate_ids FROM tasks WHERE project_id = ? ORDER BY position, id"
+# Known answers and repeats measure annotators; they enter no dataset.
+_TASKS = """
+SELECT id, example_id, kind, candidate_ids FROM tasks WHERE project_id = ? AND purpose IS NULL ORDER BY position, id
+"""
 
 _DECISIONS = """
 SELECT target_id, verdict, rule, reason, actor FROM decisions WHERE project_id = ?

@@ -101,7 +101,8 @@ def create_tasks(
 def _find_known(store: Store, project_id: str, kind: str) -> dict[tuple[str, frozenset[str]], str]:
     """The tasks of a kind that are there, by example and answers in whatever order (reviews aside)."""
     rows = store.read(
-        "SELECT id, example_id, candidate_ids FROM tasks WHERE project_id = ? AND kind = ? AND batch = ''",
+        "SELECT id, example_id, candidate_ids FROM tasks "
+        "WHERE project_id = ? AND kind = ? AND batch = '' AND repeat_of IS NULL",
         [project_id, kind],
     )
     return {(example_id, frozenset(json.loads(ids))): task_id for task_id, example_id, ids in rows}
