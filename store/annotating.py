@@ -14,9 +14,13 @@ from typing import Any
 from pitchpipe.store.database import Store, Transaction, utc_now
 from pitchpipe.store.errors import UsageError
 from pitchpipe.store.identity import canonical_json, new_id
-from pitchpipe.store.judgement_rows import REOPENED, UPSERT_DRAFT, append_judgement, find_previous
+from pitchpipe.store.judgement_rows import UPSERT_DRAFT, append_judgement, find_previous
 from pitchpipe.store.judgement_values import LONGEST_TEXT, Subject, to_stored_value
+from pitchpipe.store.leases import REOPENED
+from pitchpipe.store.projects import read_rules
+from pitchpipe.store.queue_rules import apply_rules
 from pitchpipe.store.records import JudgementStatus, SubmitOutcome, TaskKind
+from pitchpipe.store.suggesting import describe_acceptance
 from pitchpipe.store.written_answers import add_written, find_correction, measure_correction, read_subject
 
 # One lookup by key each; joined, the engine would scan whole tables.
@@ -25,7 +29,7 @@ SELECT project_id, slot, shown, claimed_at FROM assignments
 WHERE task_id = ? AND annotator = ? AND token = ? AND leased_until IS NOT NULL
 """
 _READ_TASK = "SELECT kind, example_id, candidate_ids FROM tasks WHERE id = ?"
-_READ_DWELL = "SELECT minimum_dwell_ms FROM projects WHERE id = ?"
+_READ_RULES = "SELECT minimum_dwell_ms, queue_rules FROM projects WHERE id = ?"
 
 
 def save_draft(store: Store, task_id: str, annotator: str, token: str, body: dict[str, Any]) -> bool:
@@ -112,7 +116,8 @@ def _record(
         return SubmitOutcome.STALE
     project_id, slot, shown, claimed_at = leases[0]
     kind, example_id, candidate_ids = transaction.run(_READ_TASK, [task_id])[0]
-    dwell = transaction.run(_READ_DWELL, [project_id])[0][0]
+    dwell, rules_text = transaction.run(_READ_RULES, [project_id])[0]
+    rules = read_rules(rules_text)
     candidates, now = json.loads(candidate_ids), utc_now()
     # A negative time means that the clock was set back; nobody is to wait for it to catch up.
     if value is not None and timedelta(0) <= now - claimed_at < timedelta(milliseconds=dwell):
@@ -122,6 +127,8 @@ def _record(
         subject = read_subject(transaction, TaskKind(kind), example_id, candidates)
         stored = to_stored_value(TaskKind(kind), value, candidates, json.loads(shown), subject)
         detail = _describe_value(stored, TaskKind(kind), candidates, subject, text_questions)
+        if rules.suggestions:
+            detail |= describe_acceptance(transaction, task_id, stored)
     row = {
         **details, "entry": new_id(), "project_id": project_id, "task_id": task_id, "example_id": example_id,
         "kind": kind, "value": canonical_json(stored), "shown": shown, "source": "studio", "created_at": now,
@@ -130,6 +137,7 @@ def _record(
     }  # fmt: skip
     append_judgement(transaction, row)
     _note_end(transaction, row)
+    apply_rules(transaction, row, rules)
     if value is None:
         transaction.run("DELETE FROM assignments WHERE task_id = ? AND slot = ?", [task_id, slot])
         transaction.journal({"judgement": row, "slot": None})

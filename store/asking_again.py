@@ -16,8 +16,9 @@ from typing import Any
 from pitchpipe.store.database import Store, Transaction, utc_now
 from pitchpipe.store.events import record_event
 from pitchpipe.store.identity import canonical_json, new_id
-from pitchpipe.store.judgement_rows import REOPENED, UPSERT_DRAFT, append_judgement, read_slot
+from pitchpipe.store.judgement_rows import UPSERT_DRAFT, append_judgement, read_slot
 from pitchpipe.store.judgement_values import to_screen_value
+from pitchpipe.store.leases import REOPENED
 from pitchpipe.store.projects import get_project
 from pitchpipe.store.records import Project, TaskKind
 

@@ -14,9 +14,6 @@ _INSERT_JUDGEMENT = (
     f"INSERT INTO judgements ({', '.join(_JUDGEMENT_COLUMNS)}) VALUES ({', '.join('?' * len(_JUDGEMENT_COLUMNS))})"
 )
 
-REOPENED = "again_"
-"""How the token of a lease begins that brings an annotator's earlier task back."""
-
 UPSERT_DRAFT = """
 INSERT INTO drafts (task_id, annotator, body, shown, updated_at) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (task_id, annotator)

@@ -18,6 +18,11 @@ LATER_COLUMNS = ("turn", "spans", "words")
 """Columns that the first snapshots did not have. An empty one is no part of a row's id, so those still verify."""
 ROW_COLUMNS = (*FIRST_COLUMNS, *LATER_COLUMNS)
 
+MEASURING = {
+    "gold": "its answer is known: it measures annotators",
+    "repeat": "it asks an earlier task again of the same person",
+}
+"""Why the tasks of a purpose, and what is written with them, enter no dataset."""
 ADJUDICATED = "adjudicated"
 """The strategy of what a curator decided alone."""
 _LONGEST_OPTION = 80

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections import deque
@@ -10,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pitchpipe.store.database import Parameters, Store
+from pitchpipe.store.gold import count_known
 from pitchpipe.store.queue_memory import OpenTask, Window
 from pitchpipe.store.records import Project, TaskKind
 
@@ -54,6 +56,10 @@ ORDER BY next.priority DESC, next.position, next.id
 _READ_PAUSE = "SELECT 1 FROM standings WHERE project_id = ? AND annotator = ? AND paused_reason IS NOT NULL"
 
 _READ_ASKED = "SELECT 1 FROM asked_again WHERE project_id = ? AND annotator = ? AND reopened_at IS NULL LIMIT 1"
+_READ_LATEST = """
+SELECT t.purpose FROM assignments AS a JOIN tasks AS t ON t.id = a.task_id
+WHERE a.project_id = ? AND a.annotator = ? AND a.token <> 'import' ORDER BY a.claimed_at DESC, a.task_id LIMIT ?
+"""
 
 _COUNT_OWN = f"""
 SELECT (SELECT count(*) FROM assignments
@@ -70,6 +76,7 @@ def read_window(store: Store, project: Project, annotator: str, now: datetime) -
     values = {**own, "now": now, "skills": json.loads(skills[0][0] or "[]") if skills else []}
     rows = store.read(_READ_OPEN, values)
     done, skipped = store.read(_COUNT_OWN, own)[0]
+    known_met, known_left, since_known, since_repeat = _read_special(store, project, annotator)
     took = timedelta(seconds=time.perf_counter() - began)
     return Window(
         read_at=now,
@@ -80,7 +87,33 @@ def read_window(store: Store, project: Project, annotator: str, now: datetime) -
         skipped=skipped,
         is_paused=is_paused(store.read, project.id, annotator),
         is_asked_again=bool(store.read(_READ_ASKED, [project.id, annotator])),
+        known_met=known_met,
+        known_left=known_left,
+        since_known=since_known,
+        since_repeat=since_repeat,
     )
+
+
+def _read_special(store: Store, project: Project, annotator: str) -> tuple[int, int, int, int]:
+    """Known answers met and left, and ordinary tasks since the last of them and since the last repeat."""
+    rules = project.rules
+    met, left = (0, 0)
+    if rules.gold_every or rules.calibration_tasks:
+        met, left = count_known(store.read, project.id, annotator)
+    most = rules.gold_every + rules.repeat_every
+    if not most:
+        return met, left, 0, 0
+    latest = [row[0] for row in store.read(_READ_LATEST, [project.id, annotator, 2 * most + 2])]
+    return met, left, _count_ordinary(latest, "gold"), _count_ordinary(latest, "repeat")
+
+
+def _count_ordinary(latest: list[str | None], purpose: str) -> int:
+    """Ordinary tasks before the first of that purpose.
+
+    >>> _count_ordinary([None, "repeat", None, "gold", None], "gold")
+    2
+    """
+    return sum(found is None for found in itertools.takewhile(lambda found: found != purpose, latest))
 
 
 def is_paused(run: Callable[[str, Parameters], list[tuple[Any, ...]]], project_id: str, annotator: str) -> bool:

@@ -15,6 +15,7 @@ WITH slots AS (
 ), open_tasks AS (
     SELECT t.batch FROM tasks AS t LEFT JOIN slots AS s ON s.task_id = t.id
     WHERE t.project_id = $project AND coalesce(s.taken, 0) < t.overlap AND t.kind IN {SERVED_KINDS}
+      AND t.purpose IS NULL
 )
 SELECT (SELECT count(*) FROM examples WHERE project_id = $project),
        (SELECT count(*) FROM examples AS e JOIN group_splits AS g

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from pitchpipe.store.database import Store, Transaction, utc_now
@@ -15,6 +15,12 @@ from pitchpipe.store.identity import canonical_json, new_id
 from pitchpipe.store.records import Project, QueueRules
 
 _SECONDS_REMEMBERED = 1.0
+RULE_RANGES: dict[str, tuple[Any, Any]] = {
+    "most_raters": (0, 100), "widest_spread": (0, 10), "gold_every": (0, 1000), "gold_least_accuracy": (0.0, 1.0),
+    "gold_feedback": (False, True), "calibration_tasks": (0, 100), "repeat_every": (0, 1000),
+    "suggestions": (False, True), "break_after_minutes": (0, 480),
+}  # fmt: skip
+"""The least and the largest value of each rule of a queue (see `QueueRules`)."""
 _COLUMNS = (
     "id, name, overlap, holdout_share, salt, lease_seconds, minimum_dwell_ms, rate_rubric, compare_rubric, guideline, "
     "created_at, queue_rules"
@@ -94,9 +100,46 @@ def list_projects(store: Store) -> list[Project]:
     return [_read_project(row) for row in store.read(f"SELECT {_COLUMNS} FROM projects ORDER BY created_at, id")]
 
 
+def change_rules(store: Store, project: str, actor: str = "local", **changes: Any) -> Project:
+    """The project with some rules of its queue changed, such as `gold_every=10`; the change is put on record.
+
+    Raises:
+        UsageError: there is no such rule, or a value is out of its range; nothing is changed.
+    """
+    target = get_project(store, project)
+    for name, value in changes.items():
+        _check_rule(name, value)
+    rules = replace(target.rules, **changes)
+
+    def update_rules(transaction: Transaction) -> None:
+        sql = "UPDATE projects SET queue_rules = ? WHERE id = ?"
+        transaction.run(sql, [canonical_json(asdict(rules)), target.id])
+        record_event(transaction, actor, "change_rules", project, changes)
+
+    store.write(update_rules)
+    store.queue_memory.projects.pop(project, None)
+    store.queue_memory.drop_windows(target.id)
+    return replace(target, rules=rules)
+
+
+def _check_rule(name: str, value: Any) -> None:
+    if name not in RULE_RANGES:
+        raise UsageError(f"There is no rule '{name}'.", f"Use one of: {', '.join(RULE_RANGES)}.")
+    low, high = RULE_RANGES[name]
+    is_number = type(value) is int or (type(high) is float and type(value) is float)
+    if type(high) is bool:
+        _check(type(value) is bool, f"The rule {name} is {value!r}", "true or false")
+    else:
+        _check(is_number and low <= value <= high, f"The rule {name} is {value!r}", f"between {low} and {high}")
+
+
 def _read_project(row: tuple[Any, ...]) -> Project:
-    rules = QueueRules(**json.loads(row[-1] or "{}"))
-    return Project(*(*row[:-1], rules))
+    return Project(*(*row[:-1], read_rules(row[-1])))
+
+
+def read_rules(text: str | None) -> QueueRules:
+    """The rules of a queue out of their JSON; None, as in projects made before there were any, is the defaults."""
+    return QueueRules(**json.loads(text)) if text else QueueRules()
 
 
 def _check(is_right: bool, found: str, expected: str) -> None:

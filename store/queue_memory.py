@@ -51,7 +51,6 @@ class Window:
     since_known: int = 0
     """Ordinary tasks handed out since the last one with a known answer."""
     since_repeat: int = 0
-    repeats: int = 0
     is_asked_again: bool = False
     """Whether a task of theirs is to be judged anew; it comes before all others."""
 
@@ -116,6 +115,8 @@ class QueueMemory:
             window = self.windows.get((project_id, annotator))
             if is_skip:
                 self.full.discard(task_id)
-            if window is not None:
+            if window is not None and is_skip and window.known_met:
+                del self.windows[project_id, annotator]  # it may have been a known answer, which then was not met
+            elif window is not None:
                 window.skipped += is_skip
                 window.done += not is_skip

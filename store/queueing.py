@@ -8,27 +8,23 @@ still submit. The order in which answers are shown is drawn at the claim and kep
 from __future__ import annotations
 
 import json
-import random
-import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pitchpipe.store.asking_again import reopen_asked
 from pitchpipe.store.database import Store, Transaction, utc_now
 from pitchpipe.store.errors import StoreError
-from pitchpipe.store.identity import canonical_json
-from pitchpipe.store.judgement_rows import REOPENED
+from pitchpipe.store.leases import REOPENED, Lease, insert_lease, shuffle
 from pitchpipe.store.open_tasks import SERVED_KINDS as SERVED_KINDS
 from pitchpipe.store.open_tasks import is_paused, read_window
-from pitchpipe.store.projects import find_project
+from pitchpipe.store.projects import find_project, read_rules
 from pitchpipe.store.queue_memory import OpenTask, Window
-from pitchpipe.store.records import ClaimedTask, Message, Progress, Project, ShownAnswer, TaskKind
+from pitchpipe.store.records import ClaimedTask, Message, Progress, Project, QueueRules, ShownAnswer, TaskKind
+from pitchpipe.store.special_tasks import count_special, take_special
+from pitchpipe.store.suggesting import read_suggestion
 
 _MOST_LOST_RACES = 50
-_EVERYBODY = 1_000_000
-"""Slots of a task with a known answer, which everybody is to meet."""
-
-_shuffler = random.SystemRandom()
+_READ_TASK = "SELECT kind, example_id, rubric, candidate_ids, project_id FROM tasks WHERE id = ?"
 
 _HELD_LEASES = """
 SELECT task_id FROM assignments
@@ -47,13 +43,6 @@ _OWN_LEASE = """
 SELECT token, shown, leased_until FROM assignments WHERE task_id = ? AND annotator = ? AND leased_until IS NOT NULL
 """
 
-# Not ON CONFLICT, which takes the engine five times as long as looking both keys up first. Another process that takes
-# the slot at that moment (PostgreSQL) makes the insert fail, and the whole write is run again.
-_INSERT_LEASE = """
-INSERT INTO assignments (task_id, slot, project_id, annotator, token, shown, claimed_at, leased_until)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-"""
-_SLOT_TAKEN = "SELECT 1 FROM assignments WHERE task_id = ? AND slot = ?"
 _HAS_SLOT = "SELECT 1 FROM assignments WHERE task_id = ? AND annotator = ?"
 
 
@@ -75,7 +64,7 @@ def claim_next_task(store: Store, project: str, annotator: str, now: datetime | 
         claim = Claim(target, annotator, moment, window)
         task_id = store.write(claim.run)
         if task_id is not None:
-            return read_claimed_task(store, task_id, annotator)
+            return read_claimed_task(store, task_id, annotator, target.rules)
         # A window that saw all there was has nothing left: so there is nothing, unless others won every race for it.
         if window.is_paused or (is_new and not claim.has_lost):
             return None
@@ -97,7 +86,8 @@ def count_progress(store: Store, project: str, annotator: str) -> Progress:
     held = memory.leases.get((target.id, annotator))
     if held is None:
         held = {row[0] for row in store.read(_HELD_LEASES, [target.id, annotator])}
-    return Progress(window.done, window.open_left + len(held), window.skipped)
+    available = window.open_left + count_special(target.rules, window) + len(held)
+    return Progress(window.done, available, window.skipped)
 
 
 @dataclass(slots=True)
@@ -126,11 +116,17 @@ class Claim:
                 self._know_leases(transaction, {asked})
                 return asked
             self.window.is_asked_again = False
+        special = take_special(transaction, self.project, self.annotator, self.now, self.window)
+        if special is not None:
+            self._know_leases(transaction, {special})
+            return special
         while self.window.tasks:
             task = self.window.tasks.popleft()
             self.window.open_left -= 1
             if self._take(transaction, task):
                 self._know_leases(transaction, {task.id})
+                self.window.since_known += 1
+                self.window.since_repeat += 1
                 return task.id
             self.has_lost = True
         return None
@@ -182,52 +178,20 @@ class Claim:
         return is_taken
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """A lease about to be taken."""
+def read_claimed_task(
+    store: Store, task_id: str, annotator: str, rules: QueueRules | None = None
+) -> ClaimedTask | None:
+    """A leased task with everything the page shows and nothing that would break blindness.
 
-    task_id: str
-    project: Project
-    annotator: str
-    now: datetime
-    is_again: bool = False
-    """Whether the annotator has judged the task before."""
-
-
-def insert_lease(transaction: Transaction, lease: Lease, slot: int, shown: list[str]) -> bool:
-    """Takes one slot for an annotator who has none of the task; False when it is taken."""
-    if transaction.run(_SLOT_TAKEN, [lease.task_id, slot]):
-        return False
-    token = (REOPENED if lease.is_again else "") + secrets.token_hex(8)
-    until = lease.now + timedelta(seconds=lease.project.lease_seconds)
-    row = [lease.task_id, slot, lease.project.id, lease.annotator, token, canonical_json(shown), lease.now, until]
-    transaction.run(_INSERT_LEASE, row)
-    return True
-
-
-def take_slot(transaction: Transaction, lease: Lease, slots: int, shown: list[str]) -> bool:
-    """Leases a free one of so many slots, with the answers in the order `shown`; False when none is free."""
-    transaction.queue_memory.forget_leases(lease.project.id, lease.annotator)
-    transaction.run("DELETE FROM assignments WHERE task_id = ? AND leased_until <= ?", [lease.task_id, lease.now])
-    taken = {row[0] for row in transaction.run("SELECT slot FROM assignments WHERE task_id = ?", [lease.task_id])}
-    slot = next((number for number in range(1, slots + 1) if number not in taken), None)
-    return slot is not None and insert_lease(transaction, lease, slot, shown)
-
-
-def shuffle(candidate_ids: list[str]) -> list[str]:
-    """The answers in a random order, so that no side is favoured."""
-    shown = list(candidate_ids)
-    _shuffler.shuffle(shown)
-    return shown
-
-
-def read_claimed_task(store: Store, task_id: str, annotator: str) -> ClaimedTask | None:
-    """A leased task with everything the page shows and nothing that would break blindness."""
+    `rules` are its project's; None has them looked up.
+    """
     leases = store.read(_OWN_LEASE, [task_id, annotator])
     if not leases:
         return None
     # One lookup by key each: joined, the engine would scan whole tables (measured 10 ms against 2 ms at 50k tasks).
-    kind, example_id, rubric = store.read("SELECT kind, example_id, rubric FROM tasks WHERE id = ?", [task_id])[0]
+    kind, example_id, rubric, candidate_ids, project_id = store.read(_READ_TASK, [task_id])[0]
+    if rules is None:
+        rules = read_rules(store.read("SELECT queue_rules FROM projects WHERE id = ?", [project_id])[0][0])
     messages = store.read("SELECT messages FROM examples WHERE id = ?", [example_id])[0][0]
     draft = store.read("SELECT body FROM drafts WHERE task_id = ? AND annotator = ?", [task_id, annotator])
     token, shown, until = leases[0]
@@ -245,4 +209,5 @@ def read_claimed_task(store: Store, task_id: str, annotator: str) -> ClaimedTask
         leased_until=until,
         is_reopened=token.startswith(REOPENED),
         rubric=rubric,
+        suggestion=read_suggestion(store, task_id, TaskKind(kind), candidate_ids, shown) if rules.suggestions else None,
     )

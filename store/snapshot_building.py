@@ -12,7 +12,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from pitchpipe.store.identity import content_id
-from pitchpipe.store.knowledge import FIRST_COLUMNS, LATER_COLUMNS, ROW_COLUMNS, DroppedUnit, Knowledge, Recipe
+from pitchpipe.store.knowledge import (
+    FIRST_COLUMNS,
+    LATER_COLUMNS,
+    MEASURING,
+    ROW_COLUMNS,
+    DroppedUnit,
+    Knowledge,
+    Recipe,
+)
 from pitchpipe.store.snapshot_units import RULES_VERSION, list_units
 from pitchpipe.store.splitting import find_near_duplicates
 
@@ -76,6 +84,9 @@ def _find_drop(row: dict[str, Any], known: Knowledge, leaks: dict[str, tuple[str
         return drop("overruled", f"{known.curator_of[lost]} decided otherwise than the judgement that it came from")
     if lost is not None:
         return drop("judgement_taken_back", "the judgement that this answer came from was taken back")
+    purpose = _find_purpose(known, candidates)
+    if purpose is not None:
+        return drop(purpose, f"it was written with a task of which holds: {MEASURING[purpose]}")
     if row["row_kind"] != "answer" and row["n_judgements"] == 0:
         return drop("not_judged", "nobody has judged this yet")
     if row["row_kind"] == "label" and row["labels"] is None:
@@ -91,6 +102,13 @@ def _find_lost_judgement(row: dict[str, Any], known: Knowledge, candidates: list
     sources = [known.candidates[candidate]["judgement_id"] for candidate in candidates]
     sources.append(known.examples[row["example_id"]]["judgement_id"])
     return next((source for source in sources if source is not None and source not in known.current), None)
+
+
+def _find_purpose(known: Knowledge, candidates: list[str]) -> str | None:
+    """The purpose of the measuring task with which one of the answers was written; None where there is none."""
+    sources = [known.current.get(known.candidates[candidate]["judgement_id"] or "") for candidate in candidates]
+    purposes = [known.tasks[source["task_id"]]["purpose"] for source in sources if source is not None]
+    return next((str(purpose) for purpose in purposes if purpose is not None), None)
 
 
 def count_rows(rows: Iterable[dict[str, Any]]) -> dict[str, int]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from pitchpipe.store.identity import canonical_json
 from pitchpipe.store.knowledge import (
+    MEASURING,
     ROW_COLUMNS,
     DroppedUnit,
     Knowledge,
@@ -40,8 +41,8 @@ def list_units(known: Knowledge, recipe: Recipe) -> Iterator[Row | DroppedUnit]:
     for (example_id, place), ratings in turns.items():
         yield _describe_turn(known, recipe, example_id, place, ratings)
     for task in known.tasks.values():
-        if task["purpose"] == "repeat":
-            yield _drop_task(task, task["kind"], "repeat", f"it asks {task['repeat_of']} again of the same person")
+        if task["purpose"] is not None:
+            yield _drop_task(task, task["kind"], task["purpose"], MEASURING[task["purpose"]])
         elif task["kind"] in ("screen", "turns") and not known.judgements.get(task["id"]):
             yield _drop_task(task, task["kind"], "not_judged", "nobody has judged this yet")
         else:
@@ -76,7 +77,7 @@ def _collect_ratings(known: Knowledge) -> tuple[dict[str, Ratings], dict[tuple[s
     answers: dict[str, Ratings] = {}
     turns: dict[tuple[str, int], Ratings] = {}
     for task in known.tasks.values():
-        if task["purpose"] == "repeat" or task["kind"] not in ("rate", "screen", "turns"):
+        if task["purpose"] is not None or task["kind"] not in ("rate", "screen", "turns"):
             continue
         candidate_ids = json.loads(task["candidate_ids"])
         if task["kind"] == "turns":

@@ -18,7 +18,6 @@ from pitchpipe.store.errors import NotFoundError, UsageError
 from pitchpipe.store.flagging import record_flag_change
 from pitchpipe.store.identity import canonical_json, content_id, new_id
 from pitchpipe.store.judgement_rows import (
-    REOPENED,
     UPSERT_DRAFT,
     append_judgement,
     find_previous,
@@ -26,8 +25,10 @@ from pitchpipe.store.judgement_rows import (
     read_slot,
 )
 from pitchpipe.store.judgement_values import to_screen_value
+from pitchpipe.store.leases import REOPENED, Lease, shuffle, take_slot
 from pitchpipe.store.projects import get_project
-from pitchpipe.store.queueing import Lease, read_claimed_task, shuffle, take_slot
+from pitchpipe.store.queue_rules import apply_rules
+from pitchpipe.store.queueing import read_claimed_task
 from pitchpipe.store.records import ClaimedTask, JudgementStatus, Project, TakenBack, TaskKind
 
 _COPIED = ("kind", "status", "value", "reason", "shown", "seconds", "rubric_hash", "guideline_hash", "detail")
@@ -177,6 +178,7 @@ def _redo_in(transaction: Transaction, change: _Change) -> Step | None:
     }  # fmt: skip
     append_judgement(transaction, row)
     _settle_slot(transaction, change, step, task, old)
+    apply_rules(transaction, row, change.project.rules)
     written = _copy_written(transaction, step.id, row) if step.action == "submit" else []
     transaction.journal(
         {"judgement": row, "slot": read_slot(transaction, row), "candidate": None, "candidates": written}

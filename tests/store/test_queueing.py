@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from datetime import timedelta
 import pytest
 
 from pitchpipe.store.annotating import skip_task, submit_judgement
-from pitchpipe.store.database import Store, utc_now
+from pitchpipe.store.database import Store, Transaction, utc_now
 from pitchpipe.store.queueing import claim_next_task, count_progress
 from pitchpipe.store.records import ClaimedTask, SubmitOutcome
 
@@ -61,6 +62,33 @@ def test_overlap_is_filled_and_never_exceeded_by_eight_racing_annotators(compare
     assert total == 20  # ten tasks, two slots each
     assert set(Counter(task for task, _ in pairs).values()) == {2}
     assert len(set(pairs)) == 20
+
+
+@pytest.mark.parametrize("home", ["file"])
+def test_twenty_threads_race_through_five_hundred_tasks_at_overlap_two(compare_store: Store) -> None:
+    compare_store.write(
+        lambda t: t.run(
+            "INSERT INTO tasks (id, project_id, example_id, kind, candidate_ids, overlap, priority, batch, position, "
+            "created_at) SELECT id || '_' || n, project_id, example_id, kind, candidate_ids, 2, 0, '', position + n, "
+            "created_at FROM tasks, range(49) AS copies(n)"
+        )
+    )
+    barrier = threading.Barrier(20)
+
+    def work(name: str) -> int:
+        barrier.wait()
+        done = 0
+        while task := claim_next_task(compare_store, "p", name):
+            assert submit(compare_store, task, name) is SubmitOutcome.RECORDED
+            done += 1
+        return done
+
+    with ThreadPoolExecutor(20) as pool:
+        total = sum(pool.map(work, [f"rater{n}" for n in range(20)]))
+    pairs = compare_store.read("SELECT task_id, annotator FROM judgements")
+    assert total == len(pairs) == len(set(pairs)) == 1000
+    assert set(Counter(task for task, _ in pairs).values()) == {2}
+    assert compare_store.read("SELECT count(*) FROM assignments WHERE leased_until IS NOT NULL") == [(0,)]
 
 
 def test_the_same_lease_comes_back_in_every_tab_and_after_a_reload(compare_store: Store) -> None:
@@ -125,3 +153,59 @@ def test_progress_counts_what_is_done_and_what_is_left(compare_store: Store) -> 
     after = count_progress(compare_store, "p", "ana")
     assert (before.done, before.available) == (0, 10)
     assert (after.done, after.available) == (1, 9)
+
+
+def test_new_tasks_and_freed_slots_are_found_though_a_window_was_read_before(compare_store: Store) -> None:
+    compare_store.write(lambda t: t.run("UPDATE tasks SET overlap = 1"))
+    held = claim_next_task(compare_store, "p", "ana")
+    assert held is not None
+    seen = []
+    while (task := claim_next_task(compare_store, "p", "ben")) is not None:
+        seen.append(task.task_id)
+        submit(compare_store, task, "ben")
+    assert len(seen) == 9
+    skip_task(
+        compare_store, judgement_id="s", task_id=held.task_id, annotator="ana", token=held.token, reason="unclear"
+    )
+    freed = claim_next_task(compare_store, "p", "ben")
+    assert freed is not None
+    assert freed.task_id == held.task_id
+    submit(compare_store, freed, "ben")
+    compare_store.write(lambda t: t.run("UPDATE tasks SET overlap = 2 WHERE id = ?", [seen[0]]))
+    widened = claim_next_task(compare_store, "p", "ana")
+    assert widened is not None
+    assert widened.task_id == seen[0]
+
+
+def test_two_tabs_that_claim_at_once_get_one_lease(compare_store: Store) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        tasks = list(pool.map(lambda _: claim_next_task(compare_store, "p", "ana"), range(8)))
+    assert len({(task.task_id, task.token) for task in tasks if task}) == 1
+    assert compare_store.read("SELECT count(*) FROM assignments") == [(1,)]
+
+
+def test_a_claim_whose_batch_was_rolled_back_leaves_no_task_behind(compare_store: Store) -> None:
+    """What is remembered of a write that was undone and run again must not hide a task."""
+    release = threading.Event()
+
+    def fail(_: Transaction) -> None:
+        raise ValueError("on purpose")
+
+    def write_fault() -> None:
+        with pytest.raises(ValueError, match="on purpose"):
+            compare_store.write(fail)
+
+    with ThreadPoolExecutor(5) as pool:
+        blocker = pool.submit(lambda: compare_store.write(lambda _: release.wait(10)))
+        claims = [pool.submit(claim_next_task, compare_store, "p", name) for name in ("ana", "ben", "cleo")]
+        fault = pool.submit(write_fault)
+        time.sleep(0.5)  # the claims and the fault behind them wait to become one batch
+        release.set()
+        assert all(found.result() is not None for found in claims)
+        fault.result()
+        blocker.result()
+    served = set()
+    while (task := claim_next_task(compare_store, "p", "ana")) is not None:
+        served.add(task.task_id)
+        submit(compare_store, task, "ana")
+    assert len(served) == 10

@@ -1,0 +1,80 @@
+"""How an annotator stands in a project: paused or not, how far in calibration, what they saw of the guideline."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pitchpipe.store.database import Store, Transaction, utc_now
+from pitchpipe.store.errors import UsageError
+from pitchpipe.store.events import record_event
+from pitchpipe.store.gold import count_known, read_results
+from pitchpipe.store.projects import get_project
+from pitchpipe.store.records import Standing
+
+_READ_STANDING = """
+SELECT paused_reason, gold_since, seen_guideline FROM standings WHERE project_id = ? AND annotator = ?
+"""
+_INSERT_STANDING = "INSERT INTO standings (project_id, annotator) VALUES (?, ?) ON CONFLICT DO NOTHING"
+
+
+def read_standing(store: Store, project: str, annotator: str) -> Standing:
+    """Why they are paused, calibration left, and gold answers since a lead last resumed them."""
+    target = get_project(store, project)
+    rows = store.read(_READ_STANDING, [target.id, annotator])
+    paused_reason, since, seen = rows[0] if rows else (None, None, None)
+    met, left = count_known(store.read, target.id, annotator)
+    results = read_results(store.read, target.id, annotator, target.rules, since)
+    return Standing(
+        paused_reason=paused_reason,
+        calibration_left=min(left, max(0, target.rules.calibration_tasks - met)),
+        gold_right=sum(results),
+        gold_judged=len(results),
+        seen_guideline=seen,
+    )
+
+
+def note_guideline(store: Store, project: str, annotator: str, text: str) -> None:
+    """Remembers the text of the guideline that the annotator has seen, so that a later change can be marked."""
+    target = get_project(store, project)
+
+    def update_seen(transaction: Transaction) -> None:
+        transaction.run(_INSERT_STANDING, [target.id, annotator])
+        sql = "UPDATE standings SET seen_guideline = ?, seen_at = ? WHERE project_id = ? AND annotator = ?"
+        transaction.run(sql, [text, utc_now(), target.id, annotator])
+
+    store.write(update_seen)
+
+
+def pause_annotator(store: Store, project: str, annotator: str, reason: str, actor: str) -> None:
+    """Hands out no tasks to the annotator until a lead resumes them; what they hold they may still submit.
+
+    Raises:
+        UsageError: no reason is given; it is shown to the annotator.
+    """
+    if not reason.strip():
+        raise UsageError("No reason is given for the pause.", "Say in words why: the annotator will read it.")
+    project_id = get_project(store, project).id
+    store.write(lambda t: pause_in(t, project_id, annotator, reason, actor, utc_now()))
+
+
+def resume_annotator(store: Store, project: str, annotator: str, actor: str) -> None:
+    """Hands out tasks again; gold answers from before no longer count against the annotator."""
+    target = get_project(store, project)
+
+    def resume(transaction: Transaction) -> None:
+        transaction.run(_INSERT_STANDING, [target.id, annotator])
+        sql = "UPDATE standings SET paused_reason = NULL, gold_since = ? WHERE project_id = ? AND annotator = ?"
+        transaction.run(sql, [utc_now(), target.id, annotator])
+        record_event(transaction, actor, "resume_annotator", annotator, {"project": target.name})
+        transaction.afterwards.append(lambda: store.queue_memory.forget_person(target.id, annotator))
+
+    store.write(resume)
+
+
+def pause_in(transaction: Transaction, project_id: str, annotator: str, reason: str, actor: str, now: datetime) -> None:
+    """Pauses the annotator within a transaction."""
+    transaction.run(_INSERT_STANDING, [project_id, annotator])
+    sql = "UPDATE standings SET paused_reason = ?, paused_at = ? WHERE project_id = ? AND annotator = ?"
+    transaction.run(sql, [reason, now, project_id, annotator])
+    record_event(transaction, actor, "pause_annotator", annotator, {"project": project_id, "reason": reason})
+    transaction.afterwards.append(lambda: transaction.queue_memory.forget_person(project_id, annotator))
