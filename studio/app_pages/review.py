@@ -1,6 +1,6 @@
 """The Review page: curators read what raters disagree on and say the last word, with one key where a rater is right.
 
-The queue is kept for half a minute, so that a key press costs no new search and the order does not shift under the
+The queue is kept for two minutes, so that a key press costs no new search and the order does not shift under the
 reader; the case that is shown is read anew each time. Who wrote the answers is told only once a case is settled.
 """
 
@@ -21,7 +21,13 @@ from pitchpipe.store.dispute_reading import read_case
 from pitchpipe.store.disputes import Dispute
 from pitchpipe.store.errors import PitchpipeError
 from pitchpipe.store.records import Project
-from pitchpipe.studio.app_pages.review_cards import show_matter, show_raters, show_reasons, show_related
+from pitchpipe.studio.app_pages.review_cards import (
+    show_matter,
+    show_raters,
+    show_reasons,
+    show_related,
+    show_settlement,
+)
 from pitchpipe.studio.app_pages.review_form import find_rubric, find_word_questions, show_own_answer
 from pitchpipe.studio.app_pages.review_guideline import show_changed_guideline
 from pitchpipe.studio.app_pages.review_settled import show_last_settled, show_settled, show_told, tell
@@ -30,7 +36,7 @@ from pitchpipe.studio.app_pages.showing import plain, show_constant, show_proble
 
 ROLES = ("curator", "lead")
 """Who may see this page."""
-_KEEP_SECONDS = 30.0
+_KEEP_SECONDS = 120.0
 _SHOWN_ROWS = 8
 _MOST_RELATED = 6
 _TAKE = "take_"
@@ -177,6 +183,9 @@ def _show_bar(store: Store, project: Project, curator: str, queue: Sequence[Disp
 
 def _show_case(store: Store, project: Project, curator: str, dispute: Dispute, early: str | None) -> None:
     case = read_case(store, project.name, dispute.task_id)
+    if case.settlement is not None:  # flagged anew since, or another curator was faster
+        with st.container(key="card_settled_here"):
+            show_settlement(case)
     show_reasons(dispute, case)
     show_matter(case)
     rubric = find_rubric(case, project, store.workspace / "prompts")

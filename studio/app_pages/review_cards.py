@@ -136,7 +136,8 @@ def show_settlement(case: Case) -> None:
     taken = next((j.annotator for j in case.judgements if j.judgement_id == settlement.accepts), None)
     said = "; ".join(say_value(case.kind.value, settlement.value, case.answers))
     show_constant(
-        '<div class="rv-settled">Settled: {said}{whose}</div>',
+        '<div class="rv-settled">Settled by {actor}: {said}{whose}</div>',
+        actor=settlement.actor,
         said=said if len(said) < 160 else f"{said[:160]}…",
         whose=f", as {taken} said" if taken else "",
     )

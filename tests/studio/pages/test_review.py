@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from pitchpipe.prompts.library import load_guideline
 from pitchpipe.store import people, prompt_versions
+from pitchpipe.store.adjudicating import adjudicate
 from pitchpipe.store.asking_again import ask_again
 from pitchpipe.store.database import Store, open_store
 from pitchpipe.store.identity import hash_text
@@ -108,7 +109,7 @@ def test_one_key_takes_a_raters_answer_shows_the_writers_and_goes_on(desk: Store
     assert not app.exception
     assert read_settled(desk) == [("t1", prefer("b", 3))]
     shown = read_everything(app)
-    assert "Settled: B much better, as ben said" in shown
+    assert "Settled by cora: B much better, as ben said" in shown
     assert MODEL in shown
     assert "The request of e2" in [element.value for element in app.text]
     assert "1 open" in shown
@@ -168,11 +169,19 @@ def test_the_queue_is_narrowed_by_words(desk: Store, curator: str) -> None:
     assert "1 of 1" in read_everything(app)
 
 
+def test_a_case_that_another_curator_settled_meanwhile_says_so(desk: Store, curator: str) -> None:
+    app = _run_page()
+    adjudicate(desk, "p", "t1", prefer("a", -1), reason="the policy says so", actor="carl", adjudication_id="adj1")
+    app.run()
+    assert "Settled by carl: A slightly" in read_everything(app)
+    assert "the policy says so" in [element.value for element in app.text]
+
+
 def test_the_settled_cases_are_listed_and_can_be_withdrawn(desk: Store, curator: str) -> None:
     app = press(_run_page(), "Take", 2)
     app.session_state["review_view"] = "Settled"
     app.run()
-    assert "Settled: B better, as eva said" in read_everything(app)
+    assert "Settled by cora: B better, as eva said" in read_everything(app)
     press(app, "Withdraw")
     assert read_settled(desk)[-1] == ("t1", {})
 
