@@ -90,7 +90,7 @@ def find_rating_reasons(opinions: Opinions, tasks: Sequence[str], widest_spread:
 def find_cycle_reasons(opinions: Opinions, tasks: Sequence[str]) -> list[Found]:
     """Circles of preferences, of the majority (a settled task counts as it was settled) and of single raters."""
     own = _keep(opinions.choices, tasks)
-    shared = pl.concat([own, opinions.settled])
+    shared = pl.concat([own, opinions.last_words])
     keys = ["example", "task", "answer_a", "answer_b"]
     for_a, for_b = ((pl.col("verdict") == verdict).sum().cast(pl.Int64) for verdict in "ab")
     majority = shared.group_by(keys, maintain_order=True).agg((for_b - for_a).alias("preference"))

@@ -96,7 +96,7 @@ def find_disputes(
     """
     target = get_project(store, project)
     opinions = read_opinions(store, target.id, frozenset(word_questions))
-    settled = set(opinions.adjudications["task_id"])
+    settled = opinions.settled
     reasons: dict[str, list[Reason]] = {}
     found = _find_reasons(opinions, settled, target.rules.widest_spread, weakest_support)
     for task_id, kind, sentence, gain, others in found:
@@ -198,7 +198,6 @@ def _leave_out_dropped(store: Store, project_id: str, opinions: Opinions, reason
 
 
 def _order_disputes(store: Store, opinions: Opinions, reasons: dict[str, list[Reason]]) -> list[Dispute]:
-    raters = dict(opinions.judgements.group_by("task_id").len().iter_rows())
     tasks = opinions.tasks.join(pl.DataFrame({"task": list(reasons)}, {"task": pl.String}), on="task", how="semi")
     examples = tasks["example"].unique(maintain_order=True).to_list()
     requests = {row[0]: _read_request(row[1]) for row in store.read(_REQUESTS, [examples])} if examples else {}
@@ -210,7 +209,7 @@ def _order_disputes(store: Store, opinions: Opinions, reasons: dict[str, list[Re
             request=requests.get(example, ""),
             reasons=tuple(sorted(reasons[task_id], key=lambda reason: (-reason.gain, REASONS.index(reason.kind)))),
             gain=sum(reason.gain for reason in reasons[task_id]),
-            judgements=raters.get(task_id, 0),
+            judgements=opinions.raters.get(task_id, 0),
         ))
         for task_id, example, kind, position in tasks.select("task", "example", "kind", "position").iter_rows()
     ]  # fmt: skip

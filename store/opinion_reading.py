@@ -15,10 +15,14 @@ from typing import Any
 import polars as pl
 
 from pitchpipe.store.database import Store
-from pitchpipe.store.judgement_reading import CURRENT_ADJUDICATIONS, CURRENT_JUDGEMENTS
+from pitchpipe.store.judgement_reading import CURRENT_JUDGEMENTS
 
 _TASKS = """
 SELECT id AS task, example_id AS example, kind, candidate_ids, batch, position, purpose FROM tasks WHERE project_id = ?
+"""
+# Only the columns that are needed: the texts of reasons are most of what a judgement weighs.
+_SAYINGS = f"""
+SELECT task_id AS task, annotator AS rater, value, source FROM ({CURRENT_JUDGEMENTS}) AS current ORDER BY entry
 """
 _NOWHERE = -1
 """The place of what is said of no answer in particular."""
@@ -40,10 +44,10 @@ class Opinions:
     """All tasks: `task`, `example`, `kind`, `candidate_ids`, `batch`, `position`, `purpose`."""
     answers: dict[str, list[str]]
     """The ids of the answers of each judged task, in the task's own order."""
-    judgements: pl.DataFrame
-    """The raters' current judgements as rows of the store."""
-    adjudications: pl.DataFrame
-    """The current adjudications, the same columns."""
+    raters: dict[str, int]
+    """How many raters have judged each task."""
+    settled: set[str]
+    """The tasks whose adjudication stands."""
     scores: pl.DataFrame
     """`task`, `rater`, `subject` (the answer's id, or `turn 1`), `question`, `score`."""
     labels: pl.DataFrame
@@ -51,7 +55,7 @@ class Opinions:
     choices: pl.DataFrame
     """`task`, `example`, `rater`, `answer_a`, `answer_b`, `verdict`, `preference` (-3..3, negative for a; null where
     nothing was preferred or said), `is_ranked` (one of the pairs of a ranking)."""
-    settled: pl.DataFrame
+    last_words: pl.DataFrame
     """The choices of adjudications, the same columns."""
 
 
@@ -71,29 +75,25 @@ def read_opinions(store: Store, project_id: str, word_questions: frozenset[str] 
     Args:
         word_questions: questions that are answered in words of one's own; nobody need agree on those.
     """
-    judged, settled, tasks = store.read_at_once(
-        lambda: tuple(
-            store.read_frame(sql, [project_id]) for sql in (CURRENT_JUDGEMENTS, CURRENT_ADJUDICATIONS, _TASKS)
-        )
+    current, tasks = store.read_at_once(
+        lambda: (store.read_frame(_SAYINGS, [project_id]), store.read_frame(_TASKS, [project_id]))
     )
-    current = pl.concat([judged, settled])
-    said = current.select(pl.col("task_id").alias("task"), pl.col("annotator").alias("rater"), "value", "source")
-    said = said.join(tasks.select("task", "example", "kind"), on="task", how="inner", maintain_order="left")
+    said = current.join(tasks.select("task", "example", "kind"), on="task", how="inner", maintain_order="left")
     answers = _list_answers(tasks.join(said, on="task", how="semi"))
     statements = _Statements(word_questions)
     for kind, value in said.select("kind", "value").unique(maintain_order=True).iter_rows():
         _take_value(statements, (kind, value), kind, json.loads(value))
-    is_settling = current["source"] == "adjudication"
+    is_settling = said["source"] == "adjudication"
     judging, settling = said.filter(~is_settling), said.filter(is_settling)
     return Opinions(
         tasks=tasks,
         answers=dict(answers.group_by("task", maintain_order=True).agg("answer").iter_rows()),
-        judgements=current.filter(~is_settling),
-        adjudications=current.filter(is_settling),
+        raters=dict(judging.group_by("task").len().iter_rows()),
+        settled=set(settling["task"]),
         scores=_place_statements(judging, pl.DataFrame(statements.scores, _SCORES, orient="row"), answers, "score"),
         labels=_place_statements(judging, pl.DataFrame(statements.labels, _LABELS, orient="row"), answers, "label"),
         choices=_place_choices(judging, statements, answers),
-        settled=_place_choices(settling, statements, answers),
+        last_words=_place_choices(settling, statements, answers),
     )
 
 

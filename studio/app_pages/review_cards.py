@@ -113,6 +113,21 @@ def _show_rater(case: Case, number: int, judgement: RaterAnswer, lines: Sequence
     return is_taken
 
 
+def show_related(cases: Sequence[Case]) -> None:
+    """The other tasks that a contradiction is about, so that a circle can be read as a whole."""
+    if not cases:
+        return
+    with st.expander(f"The other {'task' if len(cases) == 1 else f'{len(cases)} tasks'} of this contradiction"):
+        for case in cases:
+            for place, text in enumerate(case.answers):
+                show_constant('<div class="pp-who">Answer {letter}</div>', letter=chr(65 + place))
+                st.text(text or "(an empty answer)")
+            for judgement in case.judgements:
+                said = "; ".join(say_value(case.kind.value, judgement.value, case.answers))
+                st.text(f"{judgement.annotator}: {said}{' – ' if judgement.reason else ''}{judgement.reason}")
+            st.divider()
+
+
 def show_settlement(case: Case) -> None:
     """What stands now, and, since nobody can be swayed any more, who wrote the answers."""
     settlement = case.settlement
@@ -121,7 +136,8 @@ def show_settlement(case: Case) -> None:
     taken = next((j.annotator for j in case.judgements if j.judgement_id == settlement.accepts), None)
     said = "; ".join(say_value(case.kind.value, settlement.value, case.answers))
     show_constant(
-        '<div class="rv-settled">Settled: {said}{whose}</div>',
+        '<div class="rv-settled">Settled by {actor}: {said}{whose}</div>',
+        actor=settlement.actor,
         said=said if len(said) < 160 else f"{said[:160]}…",
         whose=f", as {taken} said" if taken else "",
     )
