@@ -40,17 +40,22 @@ def code_ratings(ratings: pl.DataFrame) -> Coded:
     ([1, 0], [1.0, 3.0])
     """
     table = ratings.select("unit", "rater", "value").with_row_index("row").drop_nulls()
-    table = table.unique(["unit", "rater"], keep="last", maintain_order=True)
-    codes, names = {}, {}
-    for column in ("unit", "rater", "value"):
-        names[column] = table[column].unique().sort()
-        # Ranks of strings are far slower than a join on the few (or many) different ones.
-        places = pl.DataFrame({column: names[column], "place": np.arange(len(names[column]), dtype=np.int64)})
-        joined = table.select(column).join(places, on=column, how="left", maintain_order="left")
-        codes[column] = joined["place"].to_numpy().astype(np.int64)
-    values = names["value"]
+    (unit, units), (rater, raters), (code, values) = (_code(table[name]) for name in ("unit", "rater", "value"))
+    # The first of the reversed rows is the last.
+    _, latest = np.unique((unit * len(raters) + rater)[::-1], return_index=True)
+    kept = slice(None) if len(latest) == len(unit) else np.sort(len(unit) - 1 - latest)
     return Coded(
-        codes["unit"], codes["rater"], codes["value"], table["row"].to_numpy().astype(np.int64),
-        names["unit"], names["rater"], values,
+        unit[kept], rater[kept], code[kept], table["row"].to_numpy().astype(np.int64)[kept], units, raters, values,
         values.cast(pl.Float64).to_numpy().astype(np.float64) if values.dtype.is_numeric() else None,
     )  # fmt: skip
+
+
+def _code(column: pl.Series) -> tuple[Integers, pl.Series]:
+    """The place of each value among the different ones, sorted, and those."""
+    different = column.unique().sort()
+    if column.dtype.is_integer():
+        return np.searchsorted(different.to_numpy(), column.to_numpy()).astype(np.int64), different
+    # A search among strings is far slower than a join.
+    places = pl.DataFrame({"value": different, "place": np.arange(len(different), dtype=np.int64)})
+    joined = column.alias("value").to_frame().join(places, on="value", how="left", maintain_order="left")
+    return joined["place"].to_numpy().astype(np.int64), different

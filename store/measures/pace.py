@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from math import exp, sqrt
 from statistics import fmean, stdev
 
+import numpy as np
 import polars as pl
+
+from pitchpipe.store.measures.patterns import Floats
 
 _Z = 1.959964
 SESSION_GAP_MINUTES = 30
@@ -69,7 +72,7 @@ def mark_sessions(work: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def compare_thirds(first: Sequence[float], last: Sequence[float]) -> Trend:
+def compare_thirds(first: Sequence[float] | Floats, last: Sequence[float] | Floats) -> Trend:
     """How the time for a judgement changes from the first to the last third of sessions.
 
     Args:
@@ -84,8 +87,9 @@ def compare_thirds(first: Sequence[float], last: Sequence[float]) -> Trend:
     if min(len(first), len(last)) < _FEWEST_TIMES:
         because = f"fewer than {_FEWEST_TIMES} timed judgements in a third of sessions"
         return Trend(None, None, None, count, because)
-    change = fmean(last) - fmean(first)
-    half = _Z * sqrt(stdev(first) ** 2 / len(first) + stdev(last) ** 2 / len(last))
+    early, late = np.asarray(first, dtype=np.float64), np.asarray(last, dtype=np.float64)
+    change = float(late.mean() - early.mean())
+    half = _Z * sqrt(early.var(ddof=1) / len(early) + late.var(ddof=1) / len(late))
     return Trend(exp(change), exp(change - half), exp(change + half), count)
 
 
