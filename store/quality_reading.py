@@ -138,3 +138,13 @@ def _count_days(work: Work, today: date) -> list[tuple[date, int]]:
         return []
     first = max(min(counts), today - timedelta(days=59))
     return [(day, counts.get(day, 0)) for n in range((today - first).days + 1) if (day := first + timedelta(days=n))]
+
+
+def read_mark(store: Store, project: str) -> str:
+    """A text that changes when the figures of a project may have, so that a page can keep them till then."""
+    found = store.read(
+        "SELECT (SELECT max(entry) FROM judgements WHERE project_id = $project), (SELECT max(id) FROM events), "
+        "(SELECT count(*) FROM assignments WHERE project_id = $project AND leased_until IS NULL)",
+        {"project": get_project(store, project).id},
+    )
+    return f"{project} {found[0]}"
