@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -57,6 +59,8 @@ class ProjectQuality:
     forecast: Forecast
     hours_left: float | None
     """Hours of work in what remains, at the median time of a judgement."""
+    expected_extra: float
+    """Judgements that adaptive overlap may add to what remains; 0 where it is off."""
     advice: str
     """What to do first."""
 
@@ -85,7 +89,7 @@ def describe_project_quality(
     live = work.rows.filter(pl.col("is_live") & (pl.col("status") == "submitted"))
     seconds = live["seconds"].median()
     hours = remaining * float(seconds) / 3600 if isinstance(seconds, int | float) else None
-    return ProjectQuality(questions, daily, forecast, hours, advise(questions))
+    return ProjectQuality(questions, daily, forecast, hours, _expect_extra(store, project), advise(questions))
 
 
 def choose_days(daily: Sequence[tuple[date, int]]) -> list[int]:
@@ -129,6 +133,14 @@ def _describe_question(
         explain_agreement(found.alpha, found.raw_agreement, found.undefined_because, not is_scale),
         explain_one_more(found.alpha, raters_a_task), pairs[0] if pairs else None,
     )  # fmt: skip
+
+
+def _expect_extra(store: Store, project: str) -> float:
+    """What the queue's rules expect to add. Loaded by name, since the rules of the queue are a module of their own."""
+    if importlib.util.find_spec("pitchpipe.store.queue_rules") is None:
+        return 0.0
+    left = importlib.import_module("pitchpipe.store.queue_rules").estimate_cost_left(store, project)
+    return float(left.expected_extra)
 
 
 def _count_days(work: Work, today: date) -> list[tuple[date, int]]:

@@ -150,7 +150,8 @@ def describe_forecast(forecast: Forecast) -> str:
         return f"{words}; {forecast.undefined_because}."
     if forecast.high is None:
         return f"{words} (at best {_round_up(forecast.low)}; the pace swings too much to say how late)."
-    return f"{words} (range {_round_up(forecast.low)} to {_round_up(forecast.high)})."
+    low, high = _round_up(forecast.low), _round_up(forecast.high)
+    return f"{words}." if low == high else f"{words} (range {low} to {high})."
 
 
 def _round_up(days: float) -> str:

@@ -13,7 +13,6 @@ import streamlit as st
 from pitchpipe.store import answer_reading, people, quality_reading, rater_reading
 from pitchpipe.store.database import Store
 from pitchpipe.store.measures.pace import describe_forecast
-from pitchpipe.store.measures.wording import name_band
 from pitchpipe.store.quality_reading import ProjectQuality
 from pitchpipe.store.rater_reading import RaterCard
 from pitchpipe.store.records import Project
@@ -85,9 +84,6 @@ def _show_agreement(quality: ProjectQuality) -> None:
             '<div class="pp-quiet pp-legend">Krippendorff\'s alpha with its 95% interval. Below 0.667: not yet. '
             "From 0.667: tentative. From 0.80: firm.</div>"
         )
-    with st.container(key="card_advice", gap="xsmall"):
-        show_constant('<div class="pp-next">What to do first</div>')
-        st.text(quality.advice)
     weakest = quality.questions[0]
     with st.container(gap="small"):
         people_cards.show_question(weakest)
@@ -104,14 +100,12 @@ def _show_pace(quality: ProjectQuality) -> None:
     st.text(describe_forecast(quality.forecast))
     if quality.hours_left:
         st.text(f"That is about {people_cards.tell_hours(quality.hours_left)} of work at the usual pace.")
-    bands = [name_band(question.agreement.alpha) for question in quality.questions]
-    if bands:
-        show_constant(
-            '<div class="pp-tally"><span class="pp-pill finished">{firm} firm</span>'
-            '<span class="pp-pill">{tentative} tentative</span>'
-            '<span class="pp-pill interrupted">{weak} not yet</span></div>',
-            firm=bands.count("firm"), tentative=bands.count("tentative"), weak=bands.count("not yet"),
-        )  # fmt: skip
+    if quality.expected_extra >= 1:
+        st.text(f"Where raters disagree the queue will ask about {quality.expected_extra:,.0f} times more.")
+    if quality.questions:
+        with st.container(key="card_advice", gap="xsmall"):
+            show_constant('<div class="pp-next">What to do first</div>')
+            st.text(quality.advice)
 
 
 def _show_person(store: Store, project: Project | None, cards: list[RaterCard], viewer: str) -> None:

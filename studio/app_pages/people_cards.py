@@ -6,17 +6,12 @@ import streamlit as st
 
 from pitchpipe.store.measures.pace import describe_trend
 from pitchpipe.store.measures.raters import Share, describe_lean
-from pitchpipe.store.measures.wording import name_band
 from pitchpipe.store.people import Person
 from pitchpipe.store.quality_reading import QuestionQuality
 from pitchpipe.store.rater_reading import RaterCard
 from pitchpipe.studio.app_pages import people_charts
 from pitchpipe.studio.app_pages.showing import plain, show_constant
 
-_BADGES = {
-    "firm": ":green-badge[firm]", "tentative": ":gray-badge[tentative]", "not yet": ":orange-badge[not yet]",
-    "unknown": ":gray-badge[cannot be told]",
-}  # fmt: skip
 _NOTHING = "–"
 
 
@@ -106,8 +101,7 @@ def describe_standing(card: RaterCard | None, person: Person | None) -> str:
 
 def show_question(question: QuestionQuality) -> None:
     """What the agreement on one question means, and what one more rater would buy."""
-    band = name_band(question.agreement.alpha)
-    st.markdown(f"**{plain(question.question)}** {_BADGES[band]}")
+    st.markdown(f"**{plain(question.question)}**")
     st.text(f"{question.meaning} {question.one_more}" if question.agreement.alpha is not None else question.meaning)
 
 

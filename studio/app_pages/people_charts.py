@@ -95,7 +95,11 @@ def _make_dots(rows: list[dict[str, Any]], title: str, floor: float, ticks: list
     order = [row["question"] for row in rows]
     base = alt.Chart(frame).encode(
         y=alt.Y(
-            "question:N", sort=order, title=None, axis=alt.Axis(labelLimit=160, ticks=False, domain=False, grid=True)
+            "question:N",
+            sort=order,
+            title=None,
+            scale=alt.Scale(padding=0.7),
+            axis=alt.Axis(labelLimit=160, ticks=False, domain=False, grid=True),
         )
     )
     x = alt.X("alpha:Q", title=None, scale=alt.Scale(domain=[floor, 1], nice=False),

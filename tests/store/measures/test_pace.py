@@ -73,7 +73,7 @@ def test_few_times_and_a_range_around_one_claim_nothing() -> None:
         (10, [], "nobody has judged"),
         (10, [0, 0, 0], "nobody has judged"),
         (10, [5, 5], "in about 2 days; a range needs 3 days"),
-        (10, [5, 5, 5], "in about 2 days (range 2 to 2)"),
+        (10, [5, 5, 5], "the queue is empty in about 2 days."),
         (1, [0, 0, 30], "1 judgement is left. At 10 a day the queue is empty in less than a day (at best 1; the pace"),
     ],
 )
