@@ -15,14 +15,15 @@ from typing import Any
 import polars as pl
 
 from pitchpipe.store.database import Store
-from pitchpipe.store.judgement_reading import CURRENT_JUDGEMENTS
+from pitchpipe.store.judgement_reading import CURRENT_ADJUDICATIONS, CURRENT_JUDGEMENTS
 
 _TASKS = """
 SELECT id AS task, example_id AS example, kind, candidate_ids, batch, position, purpose FROM tasks WHERE project_id = ?
 """
 # Only the columns that are needed: the texts of reasons are most of what a judgement weighs.
 _SAYINGS = f"""
-SELECT task_id AS task, annotator AS rater, value, source FROM ({CURRENT_JUDGEMENTS}) AS current ORDER BY entry
+SELECT task_id AS task, annotator AS rater, value, source
+FROM (SELECT * FROM ({CURRENT_JUDGEMENTS}) UNION ALL SELECT * FROM ({CURRENT_ADJUDICATIONS})) AS current ORDER BY entry
 """
 _NOWHERE = -1
 """The place of what is said of no answer in particular."""
@@ -76,7 +77,7 @@ def read_opinions(store: Store, project_id: str, word_questions: frozenset[str] 
         word_questions: questions that are answered in words of one's own; nobody need agree on those.
     """
     current, tasks = store.read_at_once(
-        lambda: (store.read_frame(_SAYINGS, [project_id]), store.read_frame(_TASKS, [project_id]))
+        lambda: (store.read_frame(_SAYINGS, [project_id, project_id]), store.read_frame(_TASKS, [project_id]))
     )
     said = current.join(tasks.select("task", "example", "kind"), on="task", how="inner", maintain_order="left")
     answers = _list_answers(tasks.join(said, on="task", how="semi"))

@@ -18,7 +18,7 @@ from pitchpipe.store.errors import PitchpipeError
 from pitchpipe.store.records import Project
 from pitchpipe.studio.app_pages import annotate, history, home
 from pitchpipe.studio.app_pages.showing import choose_project, show_constant, show_look, show_problem
-from pitchpipe.studio.session import current_annotator, current_store
+from pitchpipe.studio.session import current_annotator, current_store, read_session_id
 
 
 def show_studio() -> None:
@@ -58,6 +58,8 @@ def show_studio() -> None:
     if people.find_role(store, annotator) in ("curator", "lead"):
         pages["review"] = st.Page(partial(_show_review, store, project, annotator), title="Review", url_path="review")
     pages["rounds"] = st.Page(partial(_show_rounds, store, project), title="Rounds", url_path="rounds")
+    if people.find_role(store, annotator) == "lead":
+        pages["people"] = st.Page(partial(_show_people, store, project, annotator), title="People", url_path="people")
     chosen = st.navigation(list(pages.values()), position="hidden")
     with links:
         for page in pages.values():
@@ -78,9 +80,17 @@ def _show_rounds(store: Store, project: Project | None) -> None:
     rounds.show_rounds(store, project)
 
 
+def _show_people(store: Store, project: Project | None, annotator: str) -> None:
+    from pitchpipe.studio.app_pages import people as people_page  # charts again, and leads alone see it
+
+    people_page.show_people(store, project, annotator)
+
+
 def _show_sign_in(page_name: str) -> None:
     with st.container(key="card_sign_in", width=420):
         show_constant('<div class="pp-logo">pitch<i>pipe</i></div>')
+        if people.was_revoked(current_store(), read_session_id()):
+            show_problem(*people.explain_revocation())
         st.text("People give the note here: sign in to judge answers, or to watch a model learn from them.")
         show_constant(
             '<a class="pp-button" href="/login?next={page}" target="_self">Sign in</a>',

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pitchpipe.studio import cli_people
 from pitchpipe.studio.cli_output import Output, run_command
 
 app = typer.Typer(
@@ -282,6 +283,9 @@ def doctor(workspace: Workspace = _DEFAULT, json: Json = False) -> None:
         output.show_table({"findings": findings}, "findings", "Doctor")
         if not all(finding["is_well"] for finding in findings):
             raise typer.Exit(1)
+
+
+cli_people.register(app)
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from pitchpipe.store.ingest import import_file as ingest_file
 from pitchpipe.store.judgement_reading import measure_project_agreement
 from pitchpipe.store.lineage import trace_lineage
 from pitchpipe.store.overview import count_loop
+from pitchpipe.store.people import Person, change_person, list_people, restore, revoke
 from pitchpipe.store.projects import create_project, describe_project, list_projects
 from pitchpipe.store.reviewing import list_reviews, report_review
 from pitchpipe.store.runs import list_runs, register_candidates, register_run
@@ -184,6 +185,30 @@ def report(store: Store, project: str, run: str | None = None) -> dict[str, Any]
 def lineage(store: Store, id: str) -> dict[str, Any]:
     """What a thing was made from, and what was made from it."""
     return trace_lineage(store, id)
+
+
+def people(
+    store: Store,
+    name: str | None = None,
+    role: str | None = None,
+    skills: list[str] | None = None,
+    access: Literal["revoke", "restore"] | None = None,
+) -> dict[str, Any]:
+    """Who has signed in, with role and skills; with `name`, changes that person first."""
+    if name is None and (role, skills, access) != (None, None, None):
+        raise UsageError("A change was asked for, but of nobody.", "Say of whom with --name NAME.")
+    if name is not None and (role is not None or skills is not None):
+        change_person(store, name, role=role, skills=skills, actor="local")
+    if name is not None and access is not None:
+        (revoke if access == "revoke" else restore)(store, name, "local")
+    return {"people": [_describe_person(person) for person in list_people(store) if name in (None, person.name)]}
+
+
+def _describe_person(person: Person) -> dict[str, Any]:
+    return {
+        "name": person.name, "role": person.role, "skills": list(person.skills), "is_revoked": person.is_revoked,
+        "since": person.created_at.isoformat(timespec="seconds"),
+    }  # fmt: skip
 
 
 def describe_snapshot(snapshot: Snapshot) -> dict[str, Any]:

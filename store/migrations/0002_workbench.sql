@@ -14,6 +14,8 @@ ALTER TABLE tasks ADD COLUMN only_for VARCHAR;
 ALTER TABLE projects ADD COLUMN queue_rules VARCHAR;
 -- JSON list of languages and skills.
 ALTER TABLE annotators ADD COLUMN skills VARCHAR;
+-- When their access was taken away. NULL: they may sign in.
+ALTER TABLE annotators ADD COLUMN revoked_at TIMESTAMP;
 -- What else is known of a judgement, as JSON: the suggestion that was shown, the edit distance, what was done again,
 -- and of an adjudication (source 'adjudication') the judgements that it decides between.
 ALTER TABLE judgements ADD COLUMN detail VARCHAR;

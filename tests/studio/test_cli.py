@@ -18,7 +18,7 @@ from pitchpipe.studio.cli import app
 
 COMMANDS = (
     "init", "import", "tasks", "agreement", "snapshot", "export", "train", "evaluate", "generate", "review", "report",
-    "lineage", "up", "demo", "doctor",
+    "lineage", "people", "up", "demo", "doctor",
 )  # fmt: skip
 
 
@@ -165,6 +165,22 @@ def test_with_the_studio_up_the_same_commands_work_through_its_api(
     assert ask("snapshot", "create", "--project", "p", "--name", "live", workspace=workspace)["name"] == "live"
     done = pitchpipe("agreement", "--project", "other", workspace=workspace)
     assert (done.returncode, "There is no project 'other'" in done.stderr) == (1, True)
+
+
+def test_people_are_listed_and_changed_by_command_also_while_the_studio_runs(workspace: Path, studio: str) -> None:
+    assert ask("people", workspace=workspace) == {"people": []}
+    for name in ("Ana", "Ben"):
+        answer = httpx.post(f"{studio}/login", data={"name": name}, headers={"Origin": studio})
+        assert answer.status_code == 303
+    changed = ask("people", "--name", "Ben", "--role", "curator", "--skills", "de,code", workspace=workspace)
+    assert [(p["name"], p["role"], p["skills"]) for p in changed["people"]] == [("Ben", "curator", ["code", "de"])]
+    assert ask("people", "--name", "Ben", "--revoke", workspace=workspace)["people"][0]["is_revoked"]
+    refused = httpx.post(f"{studio}/login", data={"name": "Ben"}, headers={"Origin": studio})
+    assert (refused.status_code, "was taken away by a lead" in refused.text) == (422, True)
+    last = pitchpipe("people", "--name", "Ana", "--role", "annotator", workspace=workspace)
+    assert (last.returncode, "Ana is the last lead" in last.stderr) == (2, True)
+    nobody = pitchpipe("people", "--role", "lead", workspace=workspace)
+    assert (nobody.returncode, "--name" in nobody.stderr) == (2, True)
 
 
 def test_a_second_studio_and_a_busy_port_are_told_and_lose_nothing(workspace: Path, studio: str) -> None:
