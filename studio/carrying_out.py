@@ -6,7 +6,7 @@ from pitchpipe.store import annotating, flagging, gold, queueing, undoing
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import UsageError
 from pitchpipe.store.records import GoldFeedback, Project, SubmitOutcome
-from pitchpipe.studio.answer_form import Sent, check_value, choose_screen
+from pitchpipe.studio.answer_form import Sent, check_value, choose_screen, list_word_questions
 
 _OUTCOME_WORDS = {
     SubmitOutcome.RECORDED: "Recorded.",
@@ -44,6 +44,7 @@ def carry_out(store: Store, project: Project, annotator: str, sent: Sent) -> tup
 
 def _submit(store: Store, project: Project, annotator: str, sent: Sent) -> tuple[str, str]:
     task = queueing.read_claimed_task(store, sent.task_id, annotator)
+    words: list[str] = []
     # Without a lease there is nothing to hold the value against; the store says how that stands.
     if task is not None and task.token == sent.token:
         screen = choose_screen(task, project, store.workspace / "prompts")
@@ -53,6 +54,7 @@ def _submit(store: Store, project: Project, annotator: str, sent: Sent) -> tuple
                 "They are shown as they are now; look at them again, then submit. Your words are kept.",
             )
         check_value(screen, task.kind, sent.value)
+        words = list_word_questions(screen)
     outcome = annotating.submit_judgement(
         store,
         judgement_id=sent.judgement_id,
@@ -64,6 +66,7 @@ def _submit(store: Store, project: Project, annotator: str, sent: Sent) -> tuple
         seconds=sent.seconds,
         rubric_hash=sent.rubric_hash,
         guideline_hash=sent.guideline_hash,
+        text_questions=words,
     )
     if outcome is SubmitOutcome.RECORDED and project.rules.gold_feedback:
         feedback = gold.read_feedback(store, sent.task_id, annotator)

@@ -44,6 +44,12 @@ def list_questions(screen: Screen, task: ClaimedTask) -> list[dict[str, Any]]:
     return [row for part in screen.parts for row in _list_part(part, task, is_alone=len(screen.parts) == 1)]
 
 
+def list_word_questions(screen: Screen) -> list[str]:
+    """The names of the questions that are answered in words of one's own; nobody need agree on those."""
+    rubrics = [part.rubric for part in screen.parts if part.rubric is not None]
+    return [question.name for rubric in rubrics for question in rubric.questions if question.type == "text"]
+
+
 def name_answer(position: int) -> str:
     """What an answer is called on the screen.
 

@@ -13,10 +13,11 @@ from pitchpipe.store.database import Store
 from pitchpipe.store.errors import PitchpipeError
 from pitchpipe.store.records import HistoryEntry, JudgementStatus, Project, TaskKind
 from pitchpipe.studio.app_pages.rendering import reveal_hidden
+from pitchpipe.studio.app_pages.review_words import say_value
 from pitchpipe.studio.app_pages.showing import show_constant, show_problem
-from pitchpipe.studio.app_pages.value_words import describe_value
 
 _PAGE_SIZE = 12
+_LONGEST_SAID = 200
 _STATUS_WORDS = {
     JudgementStatus.SUBMITTED: "judged",
     JudgementStatus.SKIPPED: "skipped",
@@ -46,9 +47,10 @@ def show_history(store: Store, project: Project | None, annotator: str, annotate
     _show_paging(page, has_more=len(entries) > _PAGE_SIZE)
 
 
-def _ask_filters() -> tuple[str | None, str | None, str, int]:
+def _ask_filters() -> tuple[JudgementStatus | None, TaskKind | None, str, int]:
     left, middle, right = st.columns([1, 1, 2])
-    statuses = {"all": None} | {words: status.value for status, words in _STATUS_WORDS.items()}
+    statuses: dict[str, JudgementStatus | None] = {"all": None}
+    statuses |= {words: status for status, words in _STATUS_WORDS.items()}
     status = left.selectbox("Show", list(statuses), key="history_status")
     kind = middle.selectbox("Kind", ["all", *(kind.value for kind in TaskKind)], key="history_kind")
     words = right.text_input("Words in the request or your reason", key="history_words")
@@ -57,7 +59,7 @@ def _ask_filters() -> tuple[str | None, str | None, str, int]:
     if st.session_state.get("history_asked", asked) != asked:
         page = st.session_state["history_page"] = 0
     st.session_state["history_asked"] = asked
-    return statuses[status or "all"], None if kind in (None, "all") else kind, words.strip(), page
+    return statuses[status or "all"], None if kind in (None, "all") else TaskKind(kind), words.strip(), page
 
 
 def _show_entry(
@@ -74,7 +76,7 @@ def _show_entry(
                 flag=" · flagged" if entry.has_open_flag else "",
             )
             st.text(reveal_hidden(" ".join(entry.request.split())))
-            said = " — ".join(part for part in (describe_value(entry.kind, entry.value), entry.reason) if part)
+            said = " — ".join(part for part in (_say(entry), entry.reason) if part)
             if said:
                 st.text(reveal_hidden(said))
         shortcut = str(place + 1) if place < 9 else None
@@ -85,6 +87,21 @@ def _show_entry(
                 show_problem(error.happened, error.advice)
                 return
             st.switch_page(annotate_page)
+
+
+def _say(entry: HistoryEntry) -> str:
+    """What was answered, in at most a line; the first answer on the screen was A."""
+    if not entry.value:
+        return ""
+    sides = {"first": "a", "second": "b"}
+    value = {
+        part: sides.get(given, given) if part == "verdict"
+        else given | {"verdict": sides.get(given["verdict"], given["verdict"])} if part == "compare"
+        else given
+        for part, given in entry.value.items()
+    }  # fmt: skip
+    said = " · ".join(" ".join(line.split()) for line in say_value(entry.kind.value, value))
+    return said if len(said) <= _LONGEST_SAID else f"{said[: _LONGEST_SAID - 1]}…"
 
 
 def _show_paging(page: int, *, has_more: bool) -> None:
