@@ -189,7 +189,7 @@ function stop(event) { event.preventDefault(); event.stopPropagation(); }
 function isTyping(element) { return Boolean(element) && (/^(INPUT|TEXTAREA|SELECT)$/.test(element.tagName) || element.isContentEditable); }
 
 function openHistory() {
-  const link = document.querySelector('[data-testid="stSidebar"] a[href$="/history"]');
+  const link = document.querySelector('[data-testid="stSidebar"] a[href$="history"]');
   link?.click();
   return Boolean(link);
 }

@@ -40,6 +40,7 @@ def desk(tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def curator(desk: Store, monkeypatch: pytest.MonkeyPatch) -> str:
+    people.sign_in(desk, "lena")  # the first who ever signs in is lead
     session_id = people.sign_in(desk, "cora")
     set_role(desk, "curator")
     monkeypatch.setattr(session, "read_session_id", lambda: session_id)
