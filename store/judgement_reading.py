@@ -6,9 +6,9 @@ A curator's adjudication stands beside the judgement that the same person may ha
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -58,30 +58,42 @@ def measure_project_agreement(store: Store, project: str, resamples: int = 1000)
     project_id = get_project(store, project).id
     repeats = {row[0] for row in store.read(_REPEATS, [project_id])}
     candidates = {task_id: json.loads(ids) for task_id, ids in store.read(_CANDIDATES, [project_id])}
-    frame = store.read_frame(CURRENT_JUDGEMENTS, [project_id])
-    judged = [row for row in frame.iter_rows(named=True) if row["task_id"] not in repeats]
-    answers: list[tuple[str, str, str, str, str, bool]] = []
-    words: dict[tuple[str, str], None] = {}
-    for row, value in _complete_spans([(row, json.loads(row["value"])) for row in judged]):
-        told = json.loads(row["detail"]).get("text_questions", []) if row["detail"] else []
-        for question, place, answer in _list_answers(row["kind"], value, candidates.get(row["task_id"], [])):
-            if question in told and isinstance(answer, str):
-                words[row["kind"], question] = None
-            else:
-                unit = f"{row['task_id']} {place}"
-                is_number = type(answer) is int
-                answers.append((row["kind"], question, unit, row["annotator"], str(answer), is_number))
-    return [
-        *_measure_answers(answers, resamples),
-        *(QuestionAgreement(kind, question, _leave_out(_WORDS)) for kind, question in words),
+    columns = ("task_id", "kind", "annotator", "value", "rubric_hash", "detail")
+    frame = store.read_frame(CURRENT_JUDGEMENTS, [project_id]).select(columns)
+    judged = [
+        _Judged(task_id, kind, annotator, json.loads(value), rubric_hash, detail)
+        for task_id, kind, annotator, value, rubric_hash, detail in frame.iter_rows()
+        if task_id not in repeats
     ]
+    _complete_spans(judged)
+    found: dict[str, list[Any]] = {name: [] for name in ("kind", "question", "unit", "rater", "value", "is_number")}
+    words: dict[tuple[str, str], None] = {}
+    for one in judged:
+        told = json.loads(one.detail).get("text_questions", ()) if one.detail else ()
+        for question, place, answer in _list_answers(one.kind, one.value, candidates.get(one.task_id, ())):
+            if question in told and isinstance(answer, str):
+                words[one.kind, question] = None
+                continue
+            unit = f"{one.task_id} {place}" if place else one.task_id
+            row = (one.kind, question, unit, one.annotator, str(answer), type(answer) is int)
+            for column, cell in zip(found.values(), row, strict=True):
+                column.append(cell)
+    left_out = [QuestionAgreement(kind, question, _leave_out(_WORDS)) for kind, question in words]
+    return [*_measure_answers(pl.DataFrame(found), resamples), *left_out]
 
 
-def _measure_answers(
-    answers: list[tuple[str, str, str, str, str, bool]], resamples: int
-) -> Iterator[QuestionAgreement]:
-    columns = ["kind", "question", "unit", "rater", "value", "is_number"]
-    table = pl.DataFrame(answers, schema=columns, orient="row", strict=False)
+class _Judged(NamedTuple):
+    """One current judgement, as far as agreement looks at it."""
+
+    task_id: str
+    kind: str
+    annotator: str
+    value: dict[str, Any]
+    rubric_hash: str | None
+    detail: str | None
+
+
+def _measure_answers(table: pl.DataFrame, resamples: int) -> Iterator[QuestionAgreement]:
     for (kind, question), part in table.group_by(["kind", "question"], maintain_order=True):
         level: Level = "ordinal" if part["is_number"].all() else "nominal"
         ratings = part.select("unit", "rater", "value")
@@ -94,24 +106,19 @@ def _leave_out(reason: str) -> Agreement:
     return replace(measure_agreement([], "nominal", 0), undefined_because=reason)
 
 
-def _complete_spans(
-    judged: list[tuple[dict[str, Any], dict[str, Any]]],
-) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Marked stretches as, for each label that anybody used under the same rubric, whether it is there."""
+def _complete_spans(judged: list[_Judged]) -> None:
+    """Turns marked stretches into, for each label that anybody used under the same rubric, whether it is there."""
     labels: dict[str | None, set[str]] = {}
-    for row, value in judged:
-        if row["kind"] == "span":
-            labels.setdefault(row["rubric_hash"], set()).update(span["label"] for span in value["spans"])
-    for row, value in judged:
-        if row["kind"] == "span":
-            marked = {span["label"] for span in value["spans"]}
-            known = sorted(labels[row["rubric_hash"]])
-            yield row, {label: "marked" if label in marked else "not marked" for label in known}
-        else:
-            yield row, value
+    spans = [(place, one) for place, one in enumerate(judged) if one.kind == "span"]
+    for _, one in spans:
+        labels.setdefault(one.rubric_hash, set()).update(span["label"] for span in one.value["spans"])
+    for place, one in spans:
+        marked = {span["label"] for span in one.value["spans"]}
+        known = sorted(labels[one.rubric_hash])
+        judged[place] = one._replace(value={label: "marked" if label in marked else "not marked" for label in known})
 
 
-def _list_answers(kind: str, value: dict[str, Any], candidate_ids: list[str]) -> Iterator[Answer]:
+def _list_answers(kind: str, value: dict[str, Any], candidate_ids: Sequence[str]) -> Iterator[Answer]:
     """The answers of one judgement, each with its question and place."""
     if kind == "compare":
         yield "verdict", "", value["verdict"]
@@ -129,7 +136,7 @@ def _list_answers(kind: str, value: dict[str, Any], candidate_ids: list[str]) ->
         yield from _list_screen_answers(value, candidate_ids)
 
 
-def _list_screen_answers(value: dict[str, Any], candidate_ids: list[str]) -> Iterator[Answer]:
+def _list_screen_answers(value: dict[str, Any], candidate_ids: Sequence[str]) -> Iterator[Answer]:
     for part in ("compare", "rank", "tag"):
         if part in value:
             yield from _list_answers(part, value[part], candidate_ids)
