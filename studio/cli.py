@@ -11,7 +11,9 @@ from typing import Annotated, Any
 
 import typer
 
+from pitchpipe.studio.cli_options import DEFAULT_WORKSPACE, Json, ProjectName, RunId, SnapshotName, Workspace
 from pitchpipe.studio.cli_output import Output, run_command
+from pitchpipe.studio.cli_queue import add_commands
 
 app = typer.Typer(
     name="pitchpipe",
@@ -22,22 +24,12 @@ app = typer.Typer(
 )
 snapshot_app = typer.Typer(help="Freeze, list, compare and verify datasets.", no_args_is_help=True)
 app.add_typer(snapshot_app, name="snapshot")
-
-Workspace = Annotated[
-    Path,
-    typer.Option("--workspace", "-w", envvar="PITCHPIPE_WORKSPACE", help="Folder of the store, snapshots and runs."),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-ProjectName = Annotated[str, typer.Option("--project", "-p", help="Name of the project.")]
-SnapshotName = Annotated[str, typer.Argument(help="Name or id of a snapshot.")]
-RunId = Annotated[str, typer.Argument(help="Id of a run (a unique beginning is enough).")]
-
-_DEFAULT = Path("workspace")
+add_commands(app)
 
 
 @app.command()
 def init(
-    workspace: Workspace = _DEFAULT,
+    workspace: Workspace = DEFAULT_WORKSPACE,
     project: Annotated[str | None, typer.Option("--project", "-p", help="Also make this project.")] = None,
     overlap: Annotated[int, typer.Option(help="Annotators for each task, 1 or more.")] = 1,
     holdout_share: Annotated[float, typer.Option(help="Share of prompts sealed for evaluation, 0 to 0.5.")] = 0.1,
@@ -54,7 +46,7 @@ def import_file(
     project: ProjectName,
     format: Annotated[str | None, typer.Option(help="A known format; guessed when left out.")] = None,
     map: Annotated[Path | None, typer.Option("--map", help="A TOML mapping file.")] = None,
-    workspace: Workspace = _DEFAULT,
+    workspace: Workspace = DEFAULT_WORKSPACE,
     json: Json = False,
 ) -> None:
     """Import examples, answers, ratings and preferences from a file."""
@@ -73,7 +65,7 @@ def tasks(
     create: Annotated[str | None, typer.Option(help="Make tasks of this kind: rate, compare, edit or write.")] = None,
     overlap: Annotated[int | None, typer.Option(help="Annotators for each new task.")] = None,
     limit: Annotated[int | None, typer.Option(help="Make at most so many.")] = None,
-    workspace: Workspace = _DEFAULT,
+    workspace: Workspace = DEFAULT_WORKSPACE,
     json: Json = False,
 ) -> None:
     """Show the queue, or make tasks for people."""
@@ -83,7 +75,7 @@ def tasks(
 
 
 @app.command()
-def agreement(project: ProjectName, workspace: Workspace = _DEFAULT, json: Json = False) -> None:
+def agreement(project: ProjectName, workspace: Workspace = DEFAULT_WORKSPACE, json: Json = False) -> None:
     """Measure how far annotators agree, question by question."""
     with run_command(json) as output:
         output.show_agreement(output.call(workspace, "agreement", project=project))
@@ -96,7 +88,7 @@ def snapshot_create(
     strategy: Annotated[
         str, typer.Option(help="Consensus on ratings: mean, median, majority, closest_three.")
     ] = "mean",
-    workspace: Workspace = _DEFAULT,
+    workspace: Workspace = DEFAULT_WORKSPACE,
     json: Json = False,
 ) -> None:
     """Freeze what the project knows now."""
@@ -107,7 +99,7 @@ def snapshot_create(
 @snapshot_app.command(name="list")
 def snapshot_list(
     project: Annotated[str | None, typer.Option("--project", "-p")] = None,
-    workspace: Workspace = _DEFAULT,
+    workspace: Workspace = DEFAULT_WORKSPACE,
     json: Json = False,
 ) -> None:
     """List snapshots."""
@@ -116,7 +108,7 @@ def snapshot_list(
 
 
 @snapshot_app.command(name="show")
-def snapshot_show(snapshot: SnapshotName, workspace: Workspace = _DEFAULT, json: Json = False) -> None:
+def snapshot_show(snapshot: SnapshotName, workspace: Workspace = DEFAULT_WORKSPACE, json: Json = False) -> None:
     """Show a snapshot's counts, recipe and files."""
     with run_command(json) as output:
         output.show(output.call(workspace, "snapshot_show", snapshot=snapshot))
@@ -124,7 +116,7 @@ def snapshot_show(snapshot: SnapshotName, workspace: Workspace = _DEFAULT, json:
 
 @snapshot_app.command(name="diff")
 def snapshot_diff(
-    first: SnapshotName, second: SnapshotName, workspace: Workspace = _DEFAULT, json: Json = False
+    first: SnapshotName, second: SnapshotName, workspace: Workspace = DEFAULT_WORKSPACE, json: Json = False
 ) -> None:
     """Show what changed between two snapshots."""
     with run_command(json) as output:
@@ -132,7 +124,7 @@ def snapshot_diff(
 
 
 @snapshot_app.command(name="verify")
-def snapshot_verify(snapshot: SnapshotName, workspace: Workspace = _DEFAULT, json: Json = False) -> None:
+def snapshot_verify(snapshot: SnapshotName, workspace: Workspace = DEFAULT_WORKSPACE, json: Json = False) -> None:
     """Derive every hash of a snapshot again; exit code 1 when something does not fit."""
     with run_command(json) as output:
         found = output.call(workspace, "snapshot_verify", snapshot=snapshot)
@@ -147,7 +139,7 @@ def export(
     form: Annotated[str, typer.Option(help="sft, dpo, kto, reward or raw.")],
     to: Annotated[Path, typer.Option(help="Folder to write into.")],
     format: Annotated[str, typer.Option(help="parquet, jsonl or csv.")] = "parquet",
-    workspace: Workspace = _DEFAULT,
+    workspace: Workspace = DEFAULT_WORKSPACE,
     json: Json = False,
 ) -> None:
     """Write a snapshot as training files."""
@@ -162,7 +154,7 @@ def train(
     plan: Annotated[Path | None, typer.Option(help="A TOML plan; the CPU recipe when left out.")] = None,
     model: Annotated[str | None, typer.Option(help="embedded, a model id, a folder, or the id of a run.")] = None,
     dial: Annotated[list[str] | None, typer.Option("--set", help="A dial of the plan, such as --set epochs=1.")] = None,
-    workspace: Workspace = _DEFAULT,
+    workspace: Workspace = DEFAULT_WORKSPACE,
     json: Json = False,
 ) -> None:
     """Tune a model on a snapshot."""
@@ -178,7 +170,7 @@ def evaluate(
     checks: Annotated[
         Path | None, typer.Option(help="A TOML file of format checks, such as sample_data/style.toml.")
     ] = None,
-    workspace: Workspace = _DEFAULT,
+    workspace: Workspace = DEFAULT_WORKSPACE,
     json: Json = False,
 ) -> None:
     """Measure a training run on the sealed holdout, against its base."""
@@ -191,7 +183,7 @@ def generate(
     run: RunId,
     project: Annotated[str | None, typer.Option("--project", "-p", help="The run's own project.")] = None,
     max_prompts: Annotated[int, typer.Option(help="Sealed prompts to answer; 0 takes all.")] = 40,
-    workspace: Workspace = _DEFAULT,
+    workspace: Workspace = DEFAULT_WORKSPACE,
     json: Json = False,
 ) -> None:
     """Let the tuned model and its base answer sealed prompts, and queue them for blind review."""
@@ -201,7 +193,7 @@ def generate(
 
 
 @app.command()
-def review(project: ProjectName, workspace: Workspace = _DEFAULT, json: Json = False) -> None:
+def review(project: ProjectName, workspace: Workspace = DEFAULT_WORKSPACE, json: Json = False) -> None:
     """Show the batches of blind comparisons and how many wait."""
     with run_command(json) as output:
         output.show_table(output.call(workspace, "review", project=project), "reviews", f"Reviews of {project}")
@@ -211,7 +203,7 @@ def review(project: ProjectName, workspace: Workspace = _DEFAULT, json: Json = F
 def report(
     project: ProjectName,
     run: Annotated[str | None, typer.Option(help="Only the review of this generate run.")] = None,
-    workspace: Workspace = _DEFAULT,
+    workspace: Workspace = DEFAULT_WORKSPACE,
     json: Json = False,
 ) -> None:
     """Show runs and the outcome of closed reviews."""
@@ -222,7 +214,7 @@ def report(
 @app.command()
 def lineage(
     id: Annotated[str, typer.Argument(help="Id of anything, or an annotator's name.")],
-    workspace: Workspace = _DEFAULT,
+    workspace: Workspace = DEFAULT_WORKSPACE,
     json: Json = False,
 ) -> None:
     """Show what a thing was made from and what was made from it."""
@@ -234,7 +226,7 @@ def lineage(
 def up(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8501,
-    workspace: Workspace = _DEFAULT,
+    workspace: Workspace = DEFAULT_WORKSPACE,
 ) -> None:
     """Open the studio."""
     with run_command(False) as output:
@@ -248,7 +240,7 @@ def up(
 
 @app.command()
 def demo(
-    workspace: Workspace = _DEFAULT,
+    workspace: Workspace = DEFAULT_WORKSPACE,
     json: Json = False,
 ) -> None:
     """Run the whole loop on the sample data."""
@@ -260,7 +252,7 @@ def demo(
 
 
 @app.command()
-def doctor(workspace: Workspace = _DEFAULT, json: Json = False) -> None:
+def doctor(workspace: Workspace = DEFAULT_WORKSPACE, json: Json = False) -> None:
     """Check that everything the studio needs is here."""
     with run_command(json) as output:
         from pitchpipe.studio.doctor import examine
