@@ -12,7 +12,9 @@ from typing import Annotated, Any
 import typer
 
 from pitchpipe.studio import cli_people
+from pitchpipe.studio.cli_options import DEFAULT_WORKSPACE, Json, ProjectName, RunId, SnapshotName, Workspace
 from pitchpipe.studio.cli_output import Output, run_command
+from pitchpipe.studio.cli_queue import add_commands
 
 app = typer.Typer(
     name="pitchpipe",
@@ -23,22 +25,12 @@ app = typer.Typer(
 )
 snapshot_app = typer.Typer(help="Freeze, list, compare and verify datasets.", no_args_is_help=True)
 app.add_typer(snapshot_app, name="snapshot")
-
-Workspace = Annotated[
-    Path,
-    typer.Option("--workspace", "-w", envvar="PITCHPIPE_WORKSPACE", help="Folder of the store, snapshots and runs."),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-ProjectName = Annotated[str, typer.Option("--project", "-p", help="Name of the project.")]
-SnapshotName = Annotated[str, typer.Argument(help="Name or id of a snapshot.")]
-RunId = Annotated[str, typer.Argument(help="Id of a run (a unique beginning is enough).")]
-
-_DEFAULT = Path("workspace")
+add_commands(app)
 
 
 @app.command()
 def init(
-    workspace: Workspace = _DEFAULT,
+    workspace: Workspace = DEFAULT_WORKSPACE,
     project: Annotated[str | None, typer.Option("--project", "-p", help="Also make this project.")] = None,
     overlap: Annotated[int, typer.Option(help="Annotators for each task, 1 or more.")] = 1,
     holdout_share: Annotated[float, typer.Option(help="Share of prompts sealed for evaluation, 0 to 0.5.")] = 0.1,
@@ -55,7 +47,7 @@ def import_file(
     project: ProjectName,
     format: Annotated[str | None, typer.Option(help="A known format; guessed when left out.")] = None,
     map: Annotated[Path | None, typer.Option("--map", help="A TOML mapping file.")] = None,
-    workspace: Workspace = _DEFAULT,
+    workspace: Workspace = DEFAULT_WORKSPACE,
     json: Json = False,
 ) -> None:
     """Import examples, answers, ratings and preferences from a file."""
@@ -80,7 +72,7 @@ def tasks(
     rubric: Annotated[str | None, typer.Option(help="The rubric (or screen) that new tasks ask by.")] = None,
     priority: Annotated[int, typer.Option(help="Of new tasks; higher ones are handed out first.")] = 0,
     skill: Annotated[str | None, typer.Option(help="Language or skill that annotators of new tasks must have.")] = None,
-    workspace: Workspace = _DEFAULT,
+    workspace: Workspace = DEFAULT_WORKSPACE,
     json: Json = False,
 ) -> None:
     """Show the queue, or make tasks for people."""
@@ -97,7 +89,7 @@ def tasks(
 
 
 @app.command()
-def agreement(project: ProjectName, workspace: Workspace = _DEFAULT, json: Json = False) -> None:
+def agreement(project: ProjectName, workspace: Workspace = DEFAULT_WORKSPACE, json: Json = False) -> None:
     """Measure how far annotators agree, question by question."""
     with run_command(json) as output:
         output.show_agreement(output.call(workspace, "agreement", project=project))
@@ -110,7 +102,7 @@ def snapshot_create(
     strategy: Annotated[
         str, typer.Option(help="Consensus on ratings: mean, median, majority, closest_three.")
     ] = "mean",
-    workspace: Workspace = _DEFAULT,
+    workspace: Workspace = DEFAULT_WORKSPACE,
     json: Json = False,
 ) -> None:
     """Freeze what the project knows now."""
@@ -121,7 +113,7 @@ def snapshot_create(
 @snapshot_app.command(name="list")
 def snapshot_list(
     project: Annotated[str | None, typer.Option("--project", "-p")] = None,
-    workspace: Workspace = _DEFAULT,
+    workspace: Workspace = DEFAULT_WORKSPACE,
     json: Json = False,
 ) -> None:
     """List snapshots."""
@@ -130,7 +122,7 @@ def snapshot_list(
 
 
 @snapshot_app.command(name="show")
-def snapshot_show(snapshot: SnapshotName, workspace: Workspace = _DEFAULT, json: Json = False) -> None:
+def snapshot_show(snapshot: SnapshotName, workspace: Workspace = DEFAULT_WORKSPACE, json: Json = False) -> None:
     """Show a snapshot's counts, recipe and files."""
     with run_command(json) as output:
         output.show(output.call(workspace, "snapshot_show", snapshot=snapshot))
@@ -138,7 +130,7 @@ def snapshot_show(snapshot: SnapshotName, workspace: Workspace = _DEFAULT, json:
 
 @snapshot_app.command(name="diff")
 def snapshot_diff(
-    first: SnapshotName, second: SnapshotName, workspace: Workspace = _DEFAULT, json: Json = False
+    first: SnapshotName, second: SnapshotName, workspace: Workspace = DEFAULT_WORKSPACE, json: Json = False
 ) -> None:
     """Show what changed between two snapshots."""
     with run_command(json) as output:
@@ -146,7 +138,7 @@ def snapshot_diff(
 
 
 @snapshot_app.command(name="verify")
-def snapshot_verify(snapshot: SnapshotName, workspace: Workspace = _DEFAULT, json: Json = False) -> None:
+def snapshot_verify(snapshot: SnapshotName, workspace: Workspace = DEFAULT_WORKSPACE, json: Json = False) -> None:
     """Derive every hash of a snapshot again; exit code 1 when something does not fit."""
     with run_command(json) as output:
         found = output.call(workspace, "snapshot_verify", snapshot=snapshot)
@@ -161,7 +153,7 @@ def export(
     form: Annotated[str, typer.Option(help="sft, dpo, kto, reward, classify or raw.")],
     to: Annotated[Path, typer.Option(help="Folder to write into.")],
     format: Annotated[str, typer.Option(help="parquet, jsonl or csv.")] = "parquet",
-    workspace: Workspace = _DEFAULT,
+    workspace: Workspace = DEFAULT_WORKSPACE,
     json: Json = False,
 ) -> None:
     """Write a snapshot as training files."""
@@ -176,7 +168,7 @@ def train(
     plan: Annotated[Path | None, typer.Option(help="A TOML plan; the CPU recipe when left out.")] = None,
     model: Annotated[str | None, typer.Option(help="embedded, a model id, a folder, or the id of a run.")] = None,
     dial: Annotated[list[str] | None, typer.Option("--set", help="A dial of the plan, such as --set epochs=1.")] = None,
-    workspace: Workspace = _DEFAULT,
+    workspace: Workspace = DEFAULT_WORKSPACE,
     json: Json = False,
 ) -> None:
     """Tune a model on a snapshot."""
@@ -192,7 +184,7 @@ def evaluate(
     checks: Annotated[
         Path | None, typer.Option(help="A TOML file of format checks, such as sample_data/style.toml.")
     ] = None,
-    workspace: Workspace = _DEFAULT,
+    workspace: Workspace = DEFAULT_WORKSPACE,
     json: Json = False,
 ) -> None:
     """Measure a training run on the sealed holdout, against its base."""
@@ -205,7 +197,7 @@ def generate(
     run: RunId,
     project: Annotated[str | None, typer.Option("--project", "-p", help="The run's own project.")] = None,
     max_prompts: Annotated[int, typer.Option(help="Sealed prompts to answer; 0 takes all.")] = 40,
-    workspace: Workspace = _DEFAULT,
+    workspace: Workspace = DEFAULT_WORKSPACE,
     json: Json = False,
 ) -> None:
     """Let the tuned model and its base answer sealed prompts, and queue them for blind review."""
@@ -215,7 +207,7 @@ def generate(
 
 
 @app.command()
-def review(project: ProjectName, workspace: Workspace = _DEFAULT, json: Json = False) -> None:
+def review(project: ProjectName, workspace: Workspace = DEFAULT_WORKSPACE, json: Json = False) -> None:
     """Show the batches of blind comparisons and how many wait."""
     with run_command(json) as output:
         output.show_table(output.call(workspace, "review", project=project), "reviews", f"Reviews of {project}")
@@ -225,7 +217,7 @@ def review(project: ProjectName, workspace: Workspace = _DEFAULT, json: Json = F
 def report(
     project: ProjectName,
     run: Annotated[str | None, typer.Option(help="Only the review of this generate run.")] = None,
-    workspace: Workspace = _DEFAULT,
+    workspace: Workspace = DEFAULT_WORKSPACE,
     json: Json = False,
 ) -> None:
     """Show runs and the outcome of closed reviews."""
@@ -236,7 +228,7 @@ def report(
 @app.command()
 def lineage(
     id: Annotated[str, typer.Argument(help="Id of anything, or an annotator's name.")],
-    workspace: Workspace = _DEFAULT,
+    workspace: Workspace = DEFAULT_WORKSPACE,
     json: Json = False,
 ) -> None:
     """Show what a thing was made from and what was made from it."""
@@ -248,7 +240,7 @@ def lineage(
 def up(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8501,
-    workspace: Workspace = _DEFAULT,
+    workspace: Workspace = DEFAULT_WORKSPACE,
 ) -> None:
     """Open the studio."""
     with run_command(False) as output:
@@ -262,7 +254,7 @@ def up(
 
 @app.command()
 def demo(
-    workspace: Workspace = _DEFAULT,
+    workspace: Workspace = DEFAULT_WORKSPACE,
     json: Json = False,
 ) -> None:
     """Run the whole loop on the sample data."""
@@ -274,7 +266,7 @@ def demo(
 
 
 @app.command()
-def doctor(workspace: Workspace = _DEFAULT, json: Json = False) -> None:
+def doctor(workspace: Workspace = DEFAULT_WORKSPACE, json: Json = False) -> None:
     """Check that everything the studio needs is here."""
     with run_command(json) as output:
         from pitchpipe.studio.doctor import examine

@@ -18,7 +18,7 @@ from pitchpipe.studio.cli import app
 
 COMMANDS = (
     "init", "import", "tasks", "agreement", "snapshot", "export", "train", "evaluate", "generate", "review", "report",
-    "lineage", "people", "up", "demo", "doctor",
+    "lineage", "people", "up", "demo", "doctor", "rules", "gold", "suggest",
 )  # fmt: skip
 
 
@@ -217,3 +217,35 @@ def test_doctor_says_what_is_here_and_changes_nothing(workspace: Path) -> None:
     findings = {f["check"]: f for f in ask("doctor", workspace=workspace)["findings"]}
     assert findings["store"]["found"] == "6 examples, 12 judgements in 1 projects"
     assert sorted(path.name for path in workspace.iterdir()) == before
+
+
+def test_rules_are_shown_with_their_meaning_and_changed(workspace: Path) -> None:
+    found = ask("rules", "--project", "p", "--set", "gold_every=10", "--set", "suggestions=true", workspace=workspace)
+    by_name = {row["rule"]: row["value"] for row in found["rules"]}
+    assert (by_name["gold_every"], by_name["suggestions"], by_name["repeat_every"]) == (10, True, 0)
+    assert all(row["meaning"] for row in found["rules"])
+    assert found["cost_left"]["slots_left"] == 0
+    refused = pitchpipe("rules", "--project", "p", "--set", "gold_evry=1", workspace=workspace)
+    assert refused.returncode != 0
+    assert "There is no rule 'gold_evry'" in refused.stderr
+
+
+def test_a_known_answer_and_suggestions_come_in_by_command(workspace: Path, tmp_path: Path) -> None:
+    made = ask("tasks", "--project", "p", "--create", "rate", workspace=workspace)
+    assert made["created"]["made"] == 12
+    ask("export", ask("snapshot", "create", "-p", "p", "-n", "s", workspace=workspace)["id"], "--form", "raw",
+        "--format", "jsonl", "--to", str(tmp_path / "out"), workspace=workspace)  # fmt: skip
+    lines = [json.loads(line) for line in (tmp_path / "out" / "raw.jsonl").read_text().splitlines()]
+    task_id = next(json.loads(line["task_ids"])[0] for line in lines if line["pair_origin"] == "compare")
+    value = '{"verdict": "a", "strength": -2}'
+    found = ask("gold", "-p", "p", "--task", task_id, "--value", value, "--explanation", "shorter", workspace=workspace)
+    assert [(row["task_id"], row["value"]["verdict"], row["explanation"]) for row in found["gold"]] == [
+        (task_id, "a", "shorter")
+    ]
+    (tmp_path / "s.jsonl").write_text(json.dumps({"task_id": task_id, "value": json.loads(value), "score": 0.7}) + "\n")
+    done = ask("suggest", str(tmp_path / "s.jsonl"), "-p", "p", "--source", "judge-v1", workspace=workspace)
+    assert (done["added"], done["replaced"]) == (1, 0)
+    (tmp_path / "bad.jsonl").write_text("{\n")
+    refused = pitchpipe("suggest", str(tmp_path / "bad.jsonl"), "-p", "p", "--source", "x", workspace=workspace)
+    assert "Line 1 of 'bad.jsonl' is not JSON" in refused.stderr
+    assert "is not JSON" in pitchpipe("gold", "-p", "p", "--task", "t", "--value", "{", workspace=workspace).stderr
