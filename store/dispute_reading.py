@@ -79,6 +79,7 @@ class Case:
     """A task as it lies before a curator. Answers are in the task's own order."""
 
     task_id: str
+    example_id: str
     kind: TaskKind
     rubric: str | None
     messages: tuple[Message, ...]
@@ -123,6 +124,7 @@ def _read_case(store: Store, project_id: str, task_id: str) -> Case:
     settlement = _read_settlement([row for row in rows if row[8] == "adjudication"])
     return Case(
         task_id=task_id,
+        example_id=example_id,
         kind=TaskKind(kind),
         rubric=rubric,
         messages=tuple(Message(**message) for message in messages),

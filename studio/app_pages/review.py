@@ -62,7 +62,7 @@ def show_review(store: Store, project: Project | None, curator: str) -> None:
     if view == "Changed guideline":
         show_changed_guideline(store, project, guideline, curator)
     elif view == "Settled":
-        if show_settled(store, project, curator):
+        if show_settled(store, project, curator, {dispute.example_id for dispute in _find_queue(store, project)}):
             st.session_state.pop(_QUEUE, None)
             st.rerun()
     else:
@@ -80,7 +80,8 @@ def _show_disputes(store: Store, project: Project, curator: str) -> None:
     with right, st.container(key="review_case"):
         _show_bar(store, project, curator, queue, place)
         settled = st.session_state.get(_SETTLED, ("", None))
-        show_last_settled(store, project, curator, settled[1] if settled[0] == project.id else None)
+        open_examples = {dispute.example_id for dispute in everything}
+        show_last_settled(store, project, curator, settled[1] if settled[0] == project.id else None, open_examples)
         if not queue:
             with st.container(key="card_empty"):
                 show_constant('<div class="pp-side">Nothing is in dispute here</div>')
@@ -185,7 +186,7 @@ def _show_case(store: Store, project: Project, curator: str, dispute: Dispute, e
     case = read_case(store, project.name, dispute.task_id)
     if case.settlement is not None:  # flagged anew since, or another curator was faster
         with st.container(key="card_settled_here"):
-            show_settlement(case)
+            show_settlement(case, [case.example_id])
     show_reasons(dispute, case)
     show_matter(case)
     rubric = find_rubric(case, project, store.workspace / "prompts")

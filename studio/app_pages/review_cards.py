@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import streamlit as st
 
@@ -13,6 +13,7 @@ from pitchpipe.studio.app_pages.showing import show_constant
 
 _MOST_KEYS = 9
 _SHORT_LINE = 40
+_LONGEST_SAID = 110
 _SHORT_COLUMNS = (1.5, 2.2, 4.5, 0.9)
 _LONG_COLUMNS = (1.5, 4.6, 2.1, 0.9)
 """Shares of the width for who, what, why and the button."""
@@ -128,8 +129,8 @@ def show_related(cases: Sequence[Case]) -> None:
             st.divider()
 
 
-def show_settlement(case: Case) -> None:
-    """What stands now, and, since nobody can be swayed any more, who wrote the answers."""
+def show_settlement(case: Case, open_examples: Collection[str]) -> None:
+    """What stands now, and who wrote the answers, unless another case about the same example is still open."""
     settlement = case.settlement
     if settlement is None:
         return
@@ -138,12 +139,14 @@ def show_settlement(case: Case) -> None:
     show_constant(
         '<div class="rv-settled">Settled by {actor}: {said}{whose}</div>',
         actor=settlement.actor,
-        said=said if len(said) < 160 else f"{said[:160]}…",
+        said=said if len(said) < _LONGEST_SAID else f"{said[:_LONGEST_SAID]}…",
         whose=f", as {taken} said" if taken else "",
     )
     if settlement.reason:
         st.text(settlement.reason)
     named = [(chr(65 + place), model) for place, model in enumerate(case.models) if model]
-    if named:
+    if named and case.example_id in open_examples:
+        show_constant('<div class="rv-sub">Who wrote them is told when nothing about this request is open.</div>')
+    elif named:
         words = ", ".join(f"{letter} by {model}" for letter, model in named)
         show_constant('<div class="rv-sub">Written: {words}</div>', words=words)

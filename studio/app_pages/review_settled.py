@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from importlib import import_module
 
 import streamlit as st
@@ -18,7 +19,9 @@ from pitchpipe.studio.app_pages.showing import plain, show_constant
 _TOLD = "review_told"
 
 
-def show_last_settled(store: Store, project: Project, curator: str, task_id: str | None) -> None:
+def show_last_settled(
+    store: Store, project: Project, curator: str, task_id: str | None, open_examples: Collection[str]
+) -> None:
     """What was settled a moment ago: with names now, and the offer to make it a known answer."""
     if task_id is None:
         return
@@ -27,7 +30,7 @@ def show_last_settled(store: Store, project: Project, curator: str, task_id: str
         return
     with st.container(key="card_settled"), st.container(horizontal=True, vertical_alignment="center"):
         with st.container(gap=None):
-            show_settlement(case)
+            show_settlement(case, open_examples)
         if st.button("Make it a gold item", shortcut="g", key=f"gold_{task_id}"):
             _make_gold(store, project, curator, case)
 
@@ -54,7 +57,7 @@ def _make_gold(store: Store, project: Project, curator: str, case: Case) -> None
     st.rerun()
 
 
-def show_settled(store: Store, project: Project, curator: str) -> bool:
+def show_settled(store: Store, project: Project, curator: str, open_examples: Collection[str]) -> bool:
     """The last words that stand, the latest first; True when one of them was withdrawn just now."""
     found = list_settled(store, project.name)
     told = "What curators settled, the latest first." if found else "Nothing is settled yet."
@@ -64,7 +67,7 @@ def show_settled(store: Store, project: Project, curator: str) -> bool:
             who = f"{KIND_WORDS[row['kind']]} · {row['actor']} · {row['created_at']:%d %b %H:%M} UTC"
             show_constant('<div class="pp-who">{who}</div>', who=who)
             st.text(row["request"])
-            show_settlement(read_case(store, project.name, row["task_id"]))
+            show_settlement(read_case(store, project.name, row["task_id"]), open_examples)
             if st.button("Withdraw", key=f"back_{row['task_id']}"):
                 adjudicating.withdraw_adjudication(store, project.name, row["task_id"], curator)
                 return True

@@ -117,7 +117,7 @@ def place_marks(kind: str, values: Sequence[dict[str, Any]]) -> list[tuple[str, 
 
 def _place_screen(values: Sequence[dict[str, Any]]) -> list[tuple[str, str, str, list[list[int]]]]:
     compared = [value.get("compare") or {"verdict": "cannot_judge"} for value in values]
-    rows = place_marks("compare", compared)
+    rows = [("Preference", low, high, marks) for _, low, high, marks in place_marks("compare", compared)]
     for place in range(max((len(value.get("rate", ())) for value in values), default=0)):
         ratings = [value["rate"][place] if place < len(value.get("rate", ())) else {} for value in values]
         rows += [

@@ -18,6 +18,7 @@ from pitchpipe.store.adjudicating import (
     withdraw_adjudication,
 )
 from pitchpipe.store.database import Store, open_store
+from pitchpipe.store.dispute_reading import list_settled, read_case
 from pitchpipe.store.disputes import find_disputes
 from pitchpipe.store.errors import NotFoundError, UsageError
 from pitchpipe.store.judgement_reading import CURRENT_ADJUDICATIONS, CURRENT_JUDGEMENTS, measure_project_agreement
@@ -128,6 +129,33 @@ def test_a_flag_after_the_settling_brings_the_task_back(disputed: Store) -> None
     assert find_disputes(disputed, PROJECT) == []
     add_flag(disputed, "t1", "ben", "after")
     assert "after" in str(find_disputes(disputed, PROJECT))
+
+
+def test_a_case_holds_what_everybody_said_and_names_writers_only_once_settled(disputed: Store) -> None:
+    add_flag(disputed, "t1", "ana", "odd")
+    case = read_case(disputed, PROJECT, "t1")
+    assert [(answer.annotator, answer.reason) for answer in case.judgements] == [
+        ("ana", "reason of ana"), ("ben", "reason of ben"), ("eva", "reason of eva"),
+    ]  # fmt: skip
+    assert (case.answers, case.models, case.settlement) == (("Answer A to e1", "Answer B to e1"), (), None)
+    assert [flag.words for flag in case.flags] == ["odd"]
+    accept_judgement(disputed, PROJECT, case.judgements[2].judgement_id, actor="cora", adjudication_id="adj1")
+    settled = read_case(disputed, PROJECT, "t1")
+    assert settled.models == ("hidden-model", "hidden-model")
+    assert settled.settlement is not None and settled.settlement.accepts == case.judgements[2].judgement_id
+    assert len(settled.judgements) == 3
+    assert [(row["task_id"], row["request"]) for row in list_settled(disputed, PROJECT)] == [
+        ("t1", "The request of e1")
+    ]
+    withdraw_adjudication(disputed, PROJECT, "t1", "cora")
+    assert list_settled(disputed, PROJECT) == []
+
+
+def test_a_blind_review_never_names_who_wrote_its_answers(disputed: Store) -> None:
+    add_task(disputed, "review", "e1", "compare", "AB", batch="run_1")
+    add_judgement(disputed, "review", "cora", prefer("a"), source="adjudication")
+    case = read_case(disputed, PROJECT, "review")
+    assert (case.can_settle, case.models) == (False, ())
 
 
 def test_agreement_is_that_of_the_raters_alone(disputed: Store) -> None:

@@ -116,6 +116,22 @@ def test_one_key_takes_a_raters_answer_shows_the_writers_and_goes_on(desk: Store
     assert "1 open" in shown
 
 
+def test_writers_stay_hidden_while_another_case_about_the_same_answers_is_open(desk: Store, curator: str) -> None:
+    add_task(desk, "again", "e1", "compare", "BA", position=1)
+    add_judgement(desk, "again", "ana", prefer("a", -1))
+    add_judgement(desk, "again", "ben", prefer("b", 1))
+    app = _run_page()
+    app = press(app, "Take", 0)
+    assert "Settled by cora" in read_everything(app)
+    assert MODEL not in read_everything(app)
+    app.session_state["review_view"] = "Settled"
+    assert MODEL not in read_everything(app.run())
+    app.session_state["review_view"] = "Disputes"
+    while "again" not in [task for task, _ in read_settled(desk)]:
+        press(app.run(), "Take", 0)
+    assert MODEL in read_everything(app)
+
+
 def test_withdrawing_brings_the_case_back(desk: Store, curator: str) -> None:
     app = press(press(_run_page(), "Take", 0), "Withdraw last")
     assert not app.exception
