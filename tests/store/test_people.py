@@ -25,6 +25,12 @@ from pitchpipe.store.projects import create_project, get_project, list_projects
 from pitchpipe.store.queueing import claim_next_task
 
 
+@pytest.fixture(params=["file", "postgres"])
+def home(request: pytest.FixtureRequest) -> str:
+    """What is read must be the same in both homes of the tables."""
+    return str(request.param)
+
+
 def test_a_session_stands_for_its_annotator_until_it_ends(store: Store) -> None:
     session = sign_in(store, "  Ana  ")
     assert find_annotator(store, session) == "Ana"

@@ -23,6 +23,12 @@ from pitchpipe.store.rater_reading import RaterCard, describe_raters
 START = datetime(2026, 3, 2, 9)
 
 
+@pytest.fixture(params=["file", "postgres"])
+def home(request: pytest.FixtureRequest) -> str:
+    """What is read must be the same in both homes of the tables."""
+    return str(request.param)
+
+
 class Desk:
     """Writes tasks and judgements as the store would; `card` reads one rater's back."""
 
