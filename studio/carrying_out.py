@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pitchpipe.prompts.answers import find_fault, list_text_questions
 from pitchpipe.store import annotating, flagging, gold, queueing, undoing
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import UsageError
 from pitchpipe.store.records import GoldFeedback, Project, SubmitOutcome
-from pitchpipe.studio.answer_form import Sent, check_value, choose_screen, list_word_questions
+from pitchpipe.studio.answer_form import Sent, choose_screen
 
 _OUTCOME_WORDS = {
     SubmitOutcome.RECORDED: "Recorded.",
@@ -53,8 +54,10 @@ def _submit(store: Store, project: Project, annotator: str, sent: Sent) -> tuple
                 "Not recorded: the questions have changed since this task was opened.",
                 "They are shown as they are now; look at them again, then submit. Your words are kept.",
             )
-        check_value(screen, task.kind, sent.value)
-        words = list_word_questions(screen)
+        fault = find_fault(screen, sent.value)
+        if fault is not None:
+            raise UsageError(*fault)
+        words = list_text_questions(screen)
     outcome = annotating.submit_judgement(
         store,
         judgement_id=sent.judgement_id,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from pitchpipe.studio.cli_options import DEFAULT_WORKSPACE, Json, Workspace
 from pitchpipe.studio.cli_output import run_command
 
 
@@ -23,13 +23,8 @@ def show_people(
         bool | None,
         typer.Option("--restore/--revoke", help="Let them sign in again, or take their access away."),
     ] = None,
-    workspace: Annotated[
-        Path,
-        typer.Option(
-            "--workspace", "-w", envvar="PITCHPIPE_WORKSPACE", help="Folder of the store, snapshots and runs."
-        ),
-    ] = Path("workspace"),
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
+    workspace: Workspace = DEFAULT_WORKSPACE,
+    json: Json = False,
 ) -> None:
     """Show who has signed in, or change somebody's role, skills or access."""
     with run_command(json) as output:

@@ -4,7 +4,7 @@ Its files are read as text and handed to Streamlit; there is no build step. What
 record, because a browser's word is input like any other.
 """
 
-from pitchpipe.studio.answer_form.asking import check_value, choose_screen, list_word_questions, name_answer
+from pitchpipe.studio.answer_form.asking import choose_screen, name_answer
 from pitchpipe.studio.answer_form.component import answer_form, peek_sent, peek_view
 from pitchpipe.studio.answer_form.messages import Acknowledgement, Sent, describe_form
 
@@ -12,10 +12,8 @@ __all__ = [
     "Acknowledgement",
     "Sent",
     "answer_form",
-    "check_value",
     "choose_screen",
     "describe_form",
-    "list_word_questions",
     "name_answer",
     "peek_sent",
     "peek_view",
