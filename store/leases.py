@@ -24,7 +24,10 @@ _INSERT_LEASE = """
 INSERT INTO assignments (task_id, slot, project_id, annotator, token, shown, claimed_at, leased_until)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
-_SLOT_TAKEN = "SELECT 1 FROM assignments WHERE task_id = ? AND slot = ?"
+_IS_TAKEN = """
+SELECT 1 FROM assignments WHERE task_id = ? AND slot = ?
+UNION ALL SELECT 1 FROM assignments WHERE task_id = ? AND annotator = ?
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +41,21 @@ class Lease:
     is_again: bool = False
     """Whether the annotator has judged the task before."""
 
+    @property
+    def until(self) -> datetime:
+        """When it ends."""
+        return self.now + timedelta(seconds=self.project.lease_seconds)
 
-def insert_lease(transaction: Transaction, lease: Lease, slot: int, shown: list[str]) -> bool:
-    """Takes one slot for an annotator who has none of the task; False when it is taken."""
-    if transaction.run(_SLOT_TAKEN, [lease.task_id, slot]):
-        return False
+
+def insert_lease(transaction: Transaction, lease: Lease, slot: int, shown: list[str]) -> str | None:
+    """The token of a lease on that slot; None when it is taken, or the annotator has another slot of the task."""
+    if transaction.run(_IS_TAKEN, [lease.task_id, slot, lease.task_id, lease.annotator]):
+        return None
     token = (REOPENED if lease.is_again else "") + secrets.token_hex(8)
-    until = lease.now + timedelta(seconds=lease.project.lease_seconds)
-    row = [lease.task_id, slot, lease.project.id, lease.annotator, token, canonical_json(shown), lease.now, until]
+    order = canonical_json(shown)
+    row = [lease.task_id, slot, lease.project.id, lease.annotator, token, order, lease.now, lease.until]
     transaction.run(_INSERT_LEASE, row)
-    return True
+    return token
 
 
 def take_slot(transaction: Transaction, lease: Lease, slots: int, shown: list[str]) -> bool:
@@ -56,7 +64,7 @@ def take_slot(transaction: Transaction, lease: Lease, slots: int, shown: list[st
     transaction.run("DELETE FROM assignments WHERE task_id = ? AND leased_until <= ?", [lease.task_id, lease.now])
     taken = {row[0] for row in transaction.run("SELECT slot FROM assignments WHERE task_id = ?", [lease.task_id])}
     slot = next((number for number in range(1, slots + 1) if number not in taken), None)
-    return slot is not None and insert_lease(transaction, lease, slot, shown)
+    return slot is not None and insert_lease(transaction, lease, slot, shown) is not None
 
 
 def shuffle(candidate_ids: list[str]) -> list[str]:

@@ -47,7 +47,8 @@ WITH own AS ({_OWN}), held AS (
 ), next AS (
     SELECT *, (SELECT count(*) FROM open) AS total FROM open ORDER BY priority DESC, position, id LIMIT {_WINDOW_SIZE}
 )
-SELECT next.id, t.candidate_ids, next.overlap, next.taken, next.expired, d.shown, next.status, next.total
+SELECT next.id, t.candidate_ids, next.overlap, next.taken, next.expired, d.shown, d.body, next.status, t.kind,
+       t.example_id, t.rubric, next.total
 FROM next JOIN tasks AS t ON t.id = next.id
 LEFT JOIN drafts AS d ON d.task_id = next.id AND d.annotator = $annotator
 ORDER BY next.priority DESC, next.position, next.id

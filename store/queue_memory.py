@@ -28,8 +28,12 @@ class OpenTask:
     """Leases on it that had run out."""
     shown: str | None
     """The order of answers of a draft that the annotator left on it."""
+    draft: str | None
     own_status: str | None
     """Of the annotator's latest judgement of it; never `skipped`."""
+    kind: str
+    example_id: str
+    rubric: str | None
 
 
 @dataclass(slots=True)

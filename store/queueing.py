@@ -43,8 +43,6 @@ _OWN_LEASE = """
 SELECT token, shown, leased_until FROM assignments WHERE task_id = ? AND annotator = ? AND leased_until IS NOT NULL
 """
 
-_HAS_SLOT = "SELECT 1 FROM assignments WHERE task_id = ? AND annotator = ?"
-
 
 def claim_next_task(store: Store, project: str, annotator: str, now: datetime | None = None) -> ClaimedTask | None:
     """The task to work on, leased to the annotator; None when there is none left for them, or they are paused.
@@ -63,6 +61,8 @@ def claim_next_task(store: Store, project: str, annotator: str, now: datetime | 
             memory.keep_window(target.id, annotator, window)
         claim = Claim(target, annotator, moment, window)
         task_id = store.write(claim.run)
+        if claim.fresh is not None and claim.fresh.task.id == task_id:
+            return _show(store, claim.fresh, target.rules)
         if task_id is not None:
             return read_claimed_task(store, task_id, annotator, target.rules)
         # A window that saw all there was has nothing left: so there is nothing, unless others won every race for it.
@@ -90,6 +90,16 @@ def count_progress(store: Store, project: str, annotator: str) -> Progress:
     return Progress(window.done, available, window.skipped)
 
 
+@dataclass(frozen=True, slots=True)
+class _Leased:
+    """A task with its lease; of `task`, only what it is and what was drafted counts here."""
+
+    task: OpenTask
+    token: str
+    shown: list[str]
+    until: datetime
+
+
 @dataclass(slots=True)
 class Claim:
     """One try to give an annotator a task, within a transaction."""
@@ -99,10 +109,14 @@ class Claim:
     now: datetime
     window: Window
     has_lost: bool = False
-    """Whether a task that the window held open was taken."""
+    """Whether a task that the window held open was taken, or may have been, the write having been run again."""
+    has_run: bool = False
+    fresh: _Leased | None = None
+    """The lease, where it was taken out of the window."""
 
     def run(self, transaction: Transaction) -> str | None:
         """The id of the task that the annotator now holds a lease on; None when the window has none left."""
+        self.has_lost, self.has_run = self.has_lost or self.has_run, True
         if transaction.queue_memory.is_shared:
             self.window.is_paused = is_paused(transaction.run, self.project.id, self.annotator)
         if self.window.is_paused:
@@ -169,13 +183,13 @@ class Claim:
         lease = Lease(task.id, self.project, self.annotator, self.now, is_again=task.own_status is not None)
         shown = json.loads(task.shown) if task.shown else shuffle(json.loads(task.candidate_ids))
         # The slot most likely free comes first.
-        is_taken = not transaction.run(_HAS_SLOT, [task.id, self.annotator]) and any(
-            insert_lease(transaction, lease, (task.taken + number) % task.overlap + 1, shown)
-            for number in range(task.overlap)
-        )
-        if not is_taken or task.overlap == 1:
+        slots = [(task.taken + number) % task.overlap + 1 for number in range(task.overlap)]
+        token = next(filter(None, (insert_lease(transaction, lease, slot, shown) for slot in slots)), None)
+        if token is None or task.overlap == 1:
             memory.full.add(task.id)
-        return is_taken
+        if token is not None:
+            self.fresh = _Leased(task, token, shown, lease.until)
+        return token is not None
 
 
 def read_claimed_task(
@@ -192,22 +206,30 @@ def read_claimed_task(
     kind, example_id, rubric, candidate_ids, project_id = store.read(_READ_TASK, [task_id])[0]
     if rules is None:
         rules = read_rules(store.read("SELECT queue_rules FROM projects WHERE id = ?", [project_id])[0][0])
-    messages = store.read("SELECT messages FROM examples WHERE id = ?", [example_id])[0][0]
     draft = store.read("SELECT body FROM drafts WHERE task_id = ? AND annotator = ?", [task_id, annotator])
     token, shown, until = leases[0]
-    texts = {
-        candidate_id: store.read("SELECT text FROM candidates WHERE id = ?", [candidate_id])[0][0]
-        for candidate_id in json.loads(shown)
-    }
+    body = draft[0][0] if draft else None
+    task = OpenTask(task_id, candidate_ids, 0, 0, 0, shown, body, None, kind, example_id, rubric)
+    return _show(store, _Leased(task, token, json.loads(shown), until), rules)
+
+
+def _show(store: Store, leased: _Leased, rules: QueueRules) -> ClaimedTask:
+    task, shown = leased.task, leased.shown
+    messages = store.read("SELECT messages FROM examples WHERE id = ?", [task.example_id])[0][0]
+    marks = ", ".join("?" * len(shown)) or "NULL"
+    texts = dict(store.read(f"SELECT id, text FROM candidates WHERE id IN ({marks})", shown))
+    suggestion = None
+    if rules.suggestions:
+        suggestion = read_suggestion(store, task.id, TaskKind(task.kind), json.loads(task.candidate_ids), shown)
     return ClaimedTask(
-        task_id=task_id,
-        kind=TaskKind(kind),
-        token=token,
+        task_id=task.id,
+        kind=TaskKind(task.kind),
+        token=leased.token,
         messages=tuple(Message(**message) for message in json.loads(messages)),
-        answers=tuple(ShownAnswer(candidate_id, text) for candidate_id, text in texts.items()),
-        draft=json.loads(draft[0][0]) if draft else None,
-        leased_until=until,
-        is_reopened=token.startswith(REOPENED),
-        rubric=rubric,
-        suggestion=read_suggestion(store, task_id, TaskKind(kind), candidate_ids, shown) if rules.suggestions else None,
+        answers=tuple(ShownAnswer(candidate_id, texts[candidate_id]) for candidate_id in shown),
+        draft=json.loads(task.draft) if task.draft else None,
+        leased_until=leased.until,
+        is_reopened=leased.token.startswith(REOPENED),
+        rubric=task.rubric,
+        suggestion=suggestion,
     )

@@ -64,7 +64,7 @@ def add_suggestions(
 
 
 def read_suggestion(
-    store: Store, task_id: str, kind: TaskKind, candidate_ids: str, shown: str
+    store: Store, task_id: str, kind: TaskKind, candidate_ids: list[str], shown: list[str]
 ) -> dict[str, Any] | None:
     """The latest suggestion for a task in screen terms: `value`, `score`, `source`; None where there is none.
 
@@ -74,7 +74,7 @@ def read_suggestion(
     if not found:
         return None
     source, score, value = found[0]
-    on_screen = to_screen_value(kind, json.loads(value), json.loads(candidate_ids), json.loads(shown))
+    on_screen = to_screen_value(kind, json.loads(value), candidate_ids, shown)
     return {"value": on_screen, "score": score, "source": source}
 
 

@@ -186,6 +186,7 @@ def test_two_tabs_that_claim_at_once_get_one_lease(compare_store: Store) -> None
 
 def test_a_claim_whose_batch_was_rolled_back_leaves_no_task_behind(compare_store: Store) -> None:
     """What is remembered of a write that was undone and run again must not hide a task."""
+    compare_store.write(lambda t: t.run("UPDATE tasks SET overlap = 3"))
     release = threading.Event()
 
     def fail(_: Transaction) -> None:
