@@ -202,11 +202,12 @@ def _show_case(store: Store, project: Project, curator: str, dispute: Dispute, e
         adjudicating.close_task_flags(store, project.name, case.task_id, curator)
         st.session_state.pop(_QUEUE, None)
         st.rerun()
+    shown = case.settlement.adjudication_id if case.settlement else None
     seen = st.session_state.get(_SEEN)
-    if seen is None or seen[0] != case.task_id:
+    if seen is None or (seen[0], seen[2]) != (case.task_id, shown):
         # A press with no earlier drawing comes from before a restart of the server: that case was seen long ago.
         is_old = seen is None and (taken is not None or own is not None)
-        st.session_state[_SEEN] = (case.task_id, 0.0 if is_old else time.monotonic())
+        st.session_state[_SEEN] = (case.task_id, 0.0 if is_old else time.monotonic(), shown)
     if own is not None or taken not in (None, early):
         _settle(store, project, curator, case.task_id, taken, own)
         st.rerun()
@@ -219,6 +220,10 @@ def _settle(
     seen = st.session_state.get(_SEEN)
     if seen is None or seen[0] != task_id or time.monotonic() - seen[1] < project.minimum_dwell_ms / 1000:
         tell("warning", "Not settled: that was faster than the case can be read. Look again, then press.")
+        return
+    standing = read_case(store, project.name, task_id).settlement
+    if standing is not None and standing.adjudication_id != seen[2]:
+        tell("warning", f"Not settled: {standing.actor} settled this case while you read it. What they said is shown.")
         return
     common: dict[str, Any] = {"actor": curator, "adjudication_id": f"adj_{uuid4().hex}", "closes_flags": True}
     try:

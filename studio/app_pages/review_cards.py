@@ -78,9 +78,11 @@ def _show_scale(title: str, low: str, high: str, places: list[list[int]], widest
     given = [place for place, raters in enumerate(places) if raters]
     is_wide = bool(title and given) and given[-1] - given[0] > widest_spread
     name = '<span class="name">{title}</span>' if title else ""
+    shape = " ".join(word for word, is_so in (("bare", not title), ("wide", is_wide)) if is_so)
     show_constant(
-        f'<div class="rv-scale {"" if title else "bare"} {"wide" if is_wide else ""}">{name}'
-        f'<span class="end">{{low}}</span><span class="rv-track">{marks}</span><span class="end">{{high}}</span></div>',
+        f'<div class="rv-scale {shape}">{name}<span class="end">{{low}}</span>'
+        # The lines below say the same in words; to a screen reader the marks would be digits without a meaning.
+        f'<span class="rv-track" aria-hidden="true">{marks}</span><span class="end">{{high}}</span></div>',
         title=title,
         low=low,
         high=high,

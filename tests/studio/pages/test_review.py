@@ -194,6 +194,17 @@ def test_a_case_that_another_curator_settled_meanwhile_says_so(desk: Store, cura
     assert "the policy says so" in [element.value for element in app.text]
 
 
+def test_a_press_on_a_case_that_another_curator_has_just_settled_changes_nothing(desk: Store, curator: str) -> None:
+    app = _run_page()
+    adjudicate(desk, "p", "t1", prefer("a", -1), reason="the policy says so", actor="carl", adjudication_id="adj1")
+    app = press(app, "Take", 1)
+    assert "carl settled this case while you read it" in app.warning[0].value
+    assert read_settled(desk) == [("t1", prefer("a", -1))]
+    # Now that it is on the screen, a second press overrules it.
+    press(app, "Take", 1)
+    assert read_settled(desk)[-1] == ("t1", prefer("b", 3))
+
+
 def test_the_settled_cases_are_listed_and_can_be_withdrawn(desk: Store, curator: str) -> None:
     app = press(_run_page(), "Take", 2)
     app.session_state["review_view"] = "Settled"
