@@ -71,7 +71,7 @@ A, B, TIE = ({"verdict": "a", "strength": -1}, {"verdict": "b", "strength": 1}, 
 
 
 def test_left_is_what_stood_on_the_left_whatever_the_stored_order_was(desk: Desk) -> None:
-    """a with c1 first is left; a with c2 first is right; b with c2 first is left; twice; a tie is not decisive: 3 of 4."""
+    """a with c1 first is left; a with c2 first is right; b with c2 first is left, twice; a tie says nothing: 3 of 4."""
     swapped = ("c2", "c1")
     for number, (value, shown) in enumerate(
         [(A, ("c1", "c2")), (A, swapped), (B, swapped), (B, swapped), (TIE, swapped)]
