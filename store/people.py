@@ -31,10 +31,6 @@ SELECT name FROM annotators
 WHERE revoked_at IS NULL AND NOT EXISTS (SELECT 1 FROM annotators WHERE role = 'lead' AND revoked_at IS NULL)
 ORDER BY created_at, name LIMIT 1
 """
-_FIND_SESSION = """
-SELECT s.annotator FROM sessions AS s LEFT JOIN annotators AS a ON a.name = s.annotator
-WHERE s.id = ? AND s.ended_at IS NULL AND a.revoked_at IS NULL
-"""
 _REVOKED_BEHIND = """
 SELECT count(*) FROM sessions AS s JOIN annotators AS a ON a.name = s.annotator
 WHERE s.id = ? AND a.revoked_at IS NOT NULL
@@ -85,7 +81,7 @@ def find_annotator(store: Store, session_id: str | None) -> str | None:
     """The name behind a live session, or None."""
     if not session_id:
         return None
-    rows = store.read(_FIND_SESSION, [session_id])
+    rows = store.read("SELECT annotator FROM sessions WHERE id = ? AND ended_at IS NULL", [session_id])
     return str(rows[0][0]) if rows else None
 
 

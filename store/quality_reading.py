@@ -40,7 +40,7 @@ class QuestionQuality:
     question: str
     agreement: Agreement
     raters_a_task: float
-    """Ratings a unit, over units with at least two."""
+    """Ratings a unit, the median over units with at least two."""
     meaning: str
     one_more: str
     """What one more rater would buy."""
@@ -126,7 +126,8 @@ def _describe_question(
 ) -> QuestionQuality:
     found = measure_agreement(ratings, "ordinal" if is_scale else "nominal", resamples)
     sizes = ratings.group_by("unit").len().filter(pl.col("len") > 1)["len"]
-    raters_a_task = float(sizes.sum()) / len(sizes) if len(sizes) else 1.0
+    usual = sizes.median()  # a gold task that everybody judges must not count for all the others
+    raters_a_task = float(usual) if isinstance(usual, int | float) else 1.0
     pairs = compare_pairs(code_ratings(ratings.sort("unit").head(_MOST_PAIRABLE)))
     return QuestionQuality(
         kind, question, found, raters_a_task,

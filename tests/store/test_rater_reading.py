@@ -71,13 +71,15 @@ A, B, TIE = ({"verdict": "a", "strength": -1}, {"verdict": "b", "strength": 1}, 
 
 
 def test_left_is_what_stood_on_the_left_whatever_the_stored_order_was(desk: Desk) -> None:
-    """a with c1 first is left; a with c2 first is right; b with c2 first is left; a tie is not decisive: 2 of 3."""
+    """a with c1 first is left; a with c2 first is right; b with c2 first is left, twice; a tie says nothing: 3 of 4."""
     swapped = ("c2", "c1")
-    for number, (value, shown) in enumerate([(A, ("c1", "c2")), (A, swapped), (B, swapped), (TIE, swapped)]):
+    for number, (value, shown) in enumerate(
+        [(A, ("c1", "c2")), (A, swapped), (B, swapped), (B, swapped), (TIE, swapped)]
+    ):
         desk.judge(desk.add_task(f"t{number}"), "ana", value, shown=shown)
     desk.judge(desk.add_task("imported"), "ana", A, shown=(), source="import_1")  # nobody knows how that was shown
     left = desk.card("ana").left
-    assert (left.hits, left.total) == (2, 3)
+    assert (left.hits, left.total) == (3, 4)
 
 
 def test_agreement_with_the_rest_takes_the_latest_row_and_no_adjudication(desk: Desk) -> None:

@@ -60,18 +60,81 @@ def write_rows(folder: Path, count: int) -> Path:
     return path
 
 
-def _fill_workspace(workspace: Path, *, kind: str = "compare", count: int = 5, dwell_ms: int = 300) -> Store:
-    """An open store with one project of `count` tasks of that kind, none of them sealed."""
+def _fill_workspace(
+    workspace: Path,
+    *,
+    kind: str = "compare",
+    count: int = 5,
+    dwell_ms: int = 300,
+    overlap: int = 2,
+    prepare: Callable[[Store], None] | None = None,
+    **settings: Any,
+) -> Store:
+    """An open store with one project of `count` tasks of that kind, none of them sealed.
+
+    With the kind `mixed` there is one task of each kind that is made, in the order of `MIXED`. `prepare` does more.
+    """
     workspace.mkdir(parents=True, exist_ok=True)
     store = open_store(workspace)
-    create_project(store, PROJECT, holdout_share=0.0, overlap=2, minimum_dwell_ms=dwell_ms)
+    create_project(store, PROJECT, holdout_share=0.0, overlap=overlap, minimum_dwell_ms=dwell_ms, **settings)
+    if kind == "mixed":
+        _make_mixed(store, workspace)
+        return store
     mapping = workspace / "map.toml"
     mapping.write_text(_MAPS[kind], encoding="utf-8")
     import_file(store, write_rows(workspace, count), PROJECT, mapping=mapping)
     if kind == "edit":
         create_tasks(store, PROJECT, kind)
     assert queueing.count_progress(store, PROJECT, "anybody").available == count
+    if prepare is not None:
+        prepare(store)
     return store
+
+
+MIXED = ("screen", "rate", "rank", "edit", "write", "tag", "span", "turns")
+"""The kinds of task in a mixed workspace, in the order in which they come."""
+_MIXED_RUBRICS = {
+    "screen": {"rubric": "compare_rate_correct", "parts": ("compare", "rate", "edit")},
+    "rate": {"rubric": "checks"}, "tag": {"rubric": "topics"}, "span": {"rubric": "errors"},
+    "turns": {"rubric": "turns"},
+}  # fmt: skip
+
+
+def _make_mixed(store: Store, folder: Path) -> None:
+    """One task of each kind, out of a pair, three answers to one request, a request without one, and a conversation."""
+    texts = {"three": ("The red box.", "The blue box.", "Any box."), "open": ("",)}
+    files = {
+        "three": [{"id": "three", "q": "Question 2: which box?", "a": answer} for answer in texts["three"]],
+        "open": [{"q": "Question 3: write to me!"}],
+    }
+    maps = {
+        "three": 'kind = "rate"\nid = "{id}"\nprompt = "{q}"\nanswer = "{a}"\n',
+        "open": 'kind = "write"\nprompt = "{q}"\n',
+        "pair": _COMPARE_MAP,
+    }
+    for name, rows in files.items():
+        (folder / f"{name}.jsonl").write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    for name in ("pair", "three", "open"):
+        mapping = folder / f"{name}.toml"
+        mapping.write_text(maps[name], encoding="utf-8")
+        file = write_rows(folder, 1) if name == "pair" else folder / f"{name}.jsonl"
+        import_file(store, file, PROJECT, mapping=mapping)
+    talk = [("user", "Hello!"), ("assistant", "Hi, what can I do?"), ("user", "Question 4: where is it?")]
+    messages = [{"role": role, "content": words} for role, words in [*talk, ("assistant", "It is late.")]]
+    (folder / "talk.jsonl").write_text(json.dumps({"messages": messages}), encoding="utf-8")
+    import_file(store, folder / "talk.jsonl", PROJECT)
+    store.write(lambda t: t.run("DELETE FROM tasks"))
+    for place, kind in enumerate(MIXED):
+        made = create_tasks(store, PROJECT, kind, limit=1, priority=50 - place, **_MIXED_RUBRICS.get(kind, {}))
+        assert made["made"] == 1, f"no task of the kind {kind} could be made: {made}"
+    # Of the conversations the one with an earlier turn is rated.
+    store.write(
+        lambda t: t.run(
+            "UPDATE tasks SET example_id = (SELECT id FROM examples WHERE contains(messages, 'Question 4')), "
+            "candidate_ids = (SELECT to_json(list(c.id))::VARCHAR FROM candidates AS c JOIN examples AS e "
+            "ON e.id = c.example_id WHERE contains(e.messages, 'Question 4')) WHERE kind = 'turns'"
+        )
+    )
 
 
 class PageServer:
