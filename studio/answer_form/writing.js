@@ -26,7 +26,8 @@ function showWriting(s) {
   if (text?.kind === "edit" && answer !== null) s.answer.value = texts[answer] ?? text.originals[answer];
   const which = s.answerBlock.querySelector(".which");
   which.hidden = !text?.is_optional;
-  which.replaceChildren(...[...(text?.originals ?? []).map((_, position) => position), null].map(position => {
+  const choices = text?.is_optional ? [...text.originals.map((_, position) => position), null] : [];
+  which.replaceChildren(...choices.map(position => {
     const words = position === null ? "no correction" : text.originals.length > 1 ? `Answer ${String.fromCharCode(65 + position)}` : "the answer";
     const element = button(words, () => correctAnswer(s, position), "option");
     element.setAttribute("role", "radio");

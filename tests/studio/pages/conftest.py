@@ -21,6 +21,7 @@ from pitchpipe.store.database import Store, open_store
 from pitchpipe.store.ingest import import_file
 from pitchpipe.store.projects import create_project
 from pitchpipe.store.tasking import create_tasks
+from tests.studio.pages.driving import READY
 
 PROJECT = "Help desk"
 MODELS = ("hidden-model-north", "hidden-model-south")
@@ -184,13 +185,25 @@ class PageServer:
         try:
             rows = store.read(
                 "SELECT j.id, j.annotator, e.messages, j.status, j.value, j.reason, j.shown, t.candidate_ids, "
-                "j.seconds "
+                "j.seconds, j.kind, j.detail "
                 "FROM judgements AS j JOIN tasks AS t ON t.id = j.task_id JOIN examples AS e ON e.id = j.example_id "
                 "ORDER BY j.entry"
             )
         finally:
             store.close()
-        names = ("id", "annotator", "messages", "status", "value", "reason", "shown", "candidate_ids", "seconds")
+        names = (
+            "id",
+            "annotator",
+            "messages",
+            "status",
+            "value",
+            "reason",
+            "shown",
+            "candidate_ids",
+            "seconds",
+            "kind",
+            "detail",
+        )
         found = [dict(zip(names, row, strict=True)) for row in rows]
         for judgement in found:
             judgement["value"] = json.loads(judgement["value"])
@@ -253,3 +266,35 @@ def chromium() -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=path, headless=True, args=_CHROMIUM_ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def open_page(chromium: Any) -> Iterator[Callable[..., Any]]:
+    """Opens the Annotate page as somebody; with `context` of an open page it is a further tab of the same person."""
+    contexts = []
+
+    def open_as(
+        server: Any, name: str = "ana", context: Any = None, watch: Callable[[Any], object] | None = None
+    ) -> Any:
+        if context is not None:
+            page = context.new_page()
+            page.goto(f"{server.url}/annotate")
+        else:
+            context = chromium.new_context(viewport={"width": 1440, "height": 900})
+            contexts.append(context)
+            page = context.new_page()
+            if watch is not None:
+                watch(page)
+            page.goto(f"{server.url}/login?next=annotate")
+            # A page is loaded before its first field has the focus; a letter typed in between is lost.
+            page.wait_for_function("document.activeElement?.id === 'name'")
+            page.keyboard.type(name)
+            assert page.input_value("#name") == name
+            page.keyboard.press("Enter")
+            page.wait_for_url(f"{server.url}/annotate")
+        page.wait_for_selector(READY)
+        return page
+
+    yield open_as
+    for context in contexts:
+        context.close()
