@@ -217,9 +217,7 @@ def test_repeats_ask_an_own_earlier_task_again_every_second_one_swapped(compare_
         assert not task.is_reopened
         served.append(task)
         judge(compare_store, task)
-    repeats = compare_store.read(
-        "SELECT id, repeat_of, only_for FROM tasks WHERE purpose = 'repeat' ORDER BY created_at"
-    )
+    repeats = compare_store.read("SELECT id, repeat_of FROM tasks WHERE purpose = 'repeat' ORDER BY created_at")
     places = [[task.task_id for task in served].index(row[0]) for row in repeats]
     assert places == [3, 7, 11]  # after 3, 6 and 9 ordinary ones
     assert len(served) == 13

@@ -184,9 +184,8 @@ def test_two_tabs_that_claim_at_once_get_one_lease(compare_store: Store) -> None
     assert compare_store.read("SELECT count(*) FROM assignments") == [(1,)]
 
 
-def test_a_claim_whose_batch_was_rolled_back_leaves_no_task_behind(compare_store: Store) -> None:
-    """What is remembered of a write that was undone and run again must not hide a task."""
-    compare_store.write(lambda t: t.run("UPDATE tasks SET overlap = 3"))
+def claim_beside_a_fault(store: Store, *names: str) -> list[ClaimedTask | None]:
+    """Claims that were undone with a write of their batch that failed, and run again."""
     release = threading.Event()
 
     def fail(_: Transaction) -> None:
@@ -194,17 +193,30 @@ def test_a_claim_whose_batch_was_rolled_back_leaves_no_task_behind(compare_store
 
     def write_fault() -> None:
         with pytest.raises(ValueError, match="on purpose"):
-            compare_store.write(fail)
+            store.write(fail)
 
-    with ThreadPoolExecutor(5) as pool:
-        blocker = pool.submit(lambda: compare_store.write(lambda _: release.wait(10)))
-        claims = [pool.submit(claim_next_task, compare_store, "p", name) for name in ("ana", "ben", "cleo")]
-        fault = pool.submit(write_fault)
+    with ThreadPoolExecutor(len(names) + 2) as pool:
+        blocker = pool.submit(lambda: store.write(lambda _: release.wait(10)))
+        claims = [pool.submit(claim_next_task, store, "p", name) for name in names]
         time.sleep(0.5)  # the claims and the fault behind them wait to become one batch
+        fault = pool.submit(write_fault)
+        time.sleep(0.2)
         release.set()
-        assert all(found.result() is not None for found in claims)
         fault.result()
         blocker.result()
+        return [claim.result() for claim in claims]
+
+
+def test_the_last_task_is_found_by_a_claim_whose_batch_was_rolled_back(compare_store: Store) -> None:
+    compare_store.write(lambda t: t.run("DELETE FROM tasks WHERE position > (SELECT min(position) FROM tasks)"))
+    assert compare_store.read("SELECT count(*) FROM tasks") == [(1,)]
+    assert None not in claim_beside_a_fault(compare_store, "ana")
+
+
+def test_a_claim_whose_batch_was_rolled_back_leaves_no_task_behind(compare_store: Store) -> None:
+    """What is remembered of a write that was undone and run again must not hide a task."""
+    compare_store.write(lambda t: t.run("UPDATE tasks SET overlap = 3"))
+    assert None not in claim_beside_a_fault(compare_store, "ana", "ben", "cleo")
     served = set()
     while (task := claim_next_task(compare_store, "p", "ana")) is not None:
         served.add(task.task_id)
