@@ -14,6 +14,10 @@ from pitchpipe.store.records import Standing
 _READ_STANDING = """
 SELECT paused_reason, gold_since, seen_guideline FROM standings WHERE project_id = ? AND annotator = ?
 """
+_COUNT_HELD = """
+SELECT count(*) FROM assignments AS a JOIN tasks AS t ON t.id = a.task_id
+WHERE a.project_id = ? AND a.annotator = ? AND a.leased_until IS NOT NULL AND t.purpose = 'gold'
+"""
 _INSERT_STANDING = "INSERT INTO standings (project_id, annotator) VALUES (?, ?) ON CONFLICT DO NOTHING"
 
 
@@ -22,11 +26,14 @@ def read_standing(store: Store, project: str, annotator: str) -> Standing:
     target = get_project(store, project)
     rows = store.read(_READ_STANDING, [target.id, annotator])
     paused_reason, since, seen = rows[0] if rows else (None, None, None)
+    if not (target.rules.gold_every or target.rules.calibration_tasks):
+        return Standing(paused_reason=paused_reason, seen_guideline=seen)  # known answers are not handed out
     met, left = count_known(store.read, target.id, annotator)
+    held = store.read(_COUNT_HELD, [target.id, annotator])[0][0]
     results = read_results(store.read, target.id, annotator, target.rules, since)
     return Standing(
         paused_reason=paused_reason,
-        calibration_left=min(left, max(0, target.rules.calibration_tasks - met)),
+        calibration_left=min(left + held, max(0, target.rules.calibration_tasks - (met - held))),
         gold_right=sum(results),
         gold_judged=len(results),
         seen_guideline=seen,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from pitchpipe.prompts.answers import find_fault, list_text_questions
 from pitchpipe.store import annotating, flagging, gold, queueing, undoing
 from pitchpipe.store.database import Store
@@ -25,8 +27,20 @@ _REDONE_WORDS = {
 }
 
 
-def carry_out(store: Store, project: Project, annotator: str, sent: Sent) -> tuple[str, str]:
-    """The outcome for the form (`recorded`, `repeated`, `stale`, `too_fast` or `refused`) and what to say.
+@dataclass(frozen=True, slots=True)
+class CarriedOut:
+    """How it went."""
+
+    outcome: str
+    """`recorded`, `repeated`, `stale`, `too_fast` or `refused`."""
+    message: str = ""
+    """For the annotator, beside the buttons until the next step."""
+    note: str = ""
+    """For the annotator, above the next task until that is done."""
+
+
+def carry_out(store: Store, project: Project, annotator: str, sent: Sent) -> CarriedOut:
+    """Does what was sent and says how it went.
 
     Raises:
         PitchpipeError: what was sent cannot be taken; nothing was recorded.
@@ -40,10 +54,11 @@ def carry_out(store: Store, project: Project, annotator: str, sent: Sent) -> tup
         outcome = annotating.skip_task(store, judgement_id=sent.judgement_id, **lease, reason=sent.reason)
     else:
         return _submit(store, project, annotator, sent)
-    return outcome.value, _DONE_WORDS[sent.action] if outcome is SubmitOutcome.RECORDED else _OUTCOME_WORDS[outcome]
+    words = _DONE_WORDS[sent.action] if outcome is SubmitOutcome.RECORDED else _OUTCOME_WORDS[outcome]
+    return CarriedOut(outcome.value, words)
 
 
-def _submit(store: Store, project: Project, annotator: str, sent: Sent) -> tuple[str, str]:
+def _submit(store: Store, project: Project, annotator: str, sent: Sent) -> CarriedOut:
     task = queueing.read_claimed_task(store, sent.task_id, annotator)
     words: list[str] = []
     # Without a lease there is nothing to hold the value against; the store says how that stands.
@@ -71,32 +86,28 @@ def _submit(store: Store, project: Project, annotator: str, sent: Sent) -> tuple
         guideline_hash=sent.guideline_hash,
         text_questions=words,
     )
+    feedback = None
     if outcome is SubmitOutcome.RECORDED and project.rules.gold_feedback:
         feedback = gold.read_feedback(store, sent.task_id, annotator)
-        if feedback is not None:
-            return outcome.value, _tell_gold(feedback)
-    return outcome.value, _OUTCOME_WORDS[outcome]
+    return CarriedOut(outcome.value, _OUTCOME_WORDS[outcome], _tell_gold(feedback) if feedback else "")
 
 
 def _tell_gold(feedback: GoldFeedback) -> str:
-    if feedback.is_right:
-        return f"Recorded. The answer to this one was known, and you found it. {feedback.explanation}".strip()
-    return f"Recorded. The answer to this one was known, and yours differs. {feedback.explanation}".strip()
+    found = "and you found it" if feedback.is_right else "and yours differs"
+    return f"The answer to the last task was known, {found}. {feedback.explanation}".strip()
 
 
-def _step(store: Store, project: Project, annotator: str, action: str) -> tuple[str, str]:
+def _step(store: Store, project: Project, annotator: str, action: str) -> CarriedOut:
     """One step back or forth; a task that comes back is shown by the page, the rest is said."""
+    recorded = SubmitOutcome.RECORDED.value
     if action == "undo":
         done = undoing.undo_last(store, project.name, annotator)
         if done is None:
-            return "refused", "There is nothing to undo."
+            return CarriedOut("refused", "There is nothing to undo.")
         if done.action in ("submit", "skip") and done.task is None:
-            return (
-                SubmitOutcome.RECORDED.value,
-                "Taken back; others have judged that task since, so it does not return.",
-            )
-        return SubmitOutcome.RECORDED.value, _UNDONE_WORDS.get(done.action, "")
+            return CarriedOut(recorded, note="Taken back; others have judged that task since, so it does not return.")
+        return CarriedOut(recorded, _UNDONE_WORDS.get(done.action, ""))
     done = undoing.redo_last(store, project.name, annotator)
     if done is None:
-        return "refused", "There is nothing to do again."
-    return SubmitOutcome.RECORDED.value, _REDONE_WORDS[done.action]
+        return CarriedOut("refused", "There is nothing to do again.")
+    return CarriedOut(recorded, _REDONE_WORDS[done.action])

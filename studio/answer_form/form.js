@@ -94,12 +94,20 @@ function loadTask(s, taskKey) {
   if (draft && !s.data.is_reopened) s.keptWords = "Draft restored";
   if (!s.sent) unlock(s);
   tick(s);
-  showNote(s, s.data.is_reopened ? "Reopened. Change it and submit again; the earlier judgement no longer counts." : s.pendingNote ?? "", Boolean(s.pendingNote));
-  s.pendingNote = null;
+  tellBeforehand(s, isSameTask);
   // Out of the text, so that the first key on a new task rates it instead of being typed.
   s.root.getRootNode().activeElement?.blur();
   focusQuestion(s, Math.max(firstMissing(s), 0));
   if (isFirst) resendUnanswered(s);
+}
+
+// What the annotator should know before the task: how the last step went, or why this one is back.
+function tellBeforehand(s, isSameTask) {
+  const warning = s.pendingNote ?? (isSameTask ? s.refusal : null);
+  const again = s.data.asked_again === null || s.data.asked_again === undefined ? null : `Please judge this again: the guideline has changed since. ${s.data.asked_again}`;
+  const reopened = s.data.is_reopened ? "Reopened. Change it and submit again; the earlier judgement no longer counts." : "";
+  showNote(s, warning ?? again ?? [s.nextNote, reopened].filter(Boolean).join(" "), Boolean(warning));
+  s.pendingNote = s.nextNote = null;
 }
 
 function toggleSheetOff(s) { s.overlay.hidden = true; }

@@ -43,6 +43,8 @@ class Acknowledgement:
     message: str
     nonce: str
     """Differs each time, so that the form takes each word once."""
+    note: str = ""
+    """To be read above the next task."""
 
 
 def parse_view(document: Any) -> bool | None:
@@ -93,6 +95,7 @@ def describe_form(
     ack: Acknowledgement | None,
     break_after_minutes: int = 0,
     is_rendered: bool = False,
+    asked_again: str | None = None,
 ) -> dict[str, Any]:
     """The data of the form for a task, or for an empty queue where only undo is left."""
     data: dict[str, Any] = {
@@ -118,6 +121,7 @@ def describe_form(
         "suggestion": task.suggestion,
         "draft": task.draft,
         "is_reopened": task.is_reopened,
+        "asked_again": asked_again,
         "rubric_hash": screen.hash,
         "guideline_hash": guideline.hash,
     }

@@ -34,6 +34,8 @@ function settle(s, ack) {
   s.sent = null;
   clearTimeout(s.patience);
   const isRecorded = ack.outcome === "recorded" || ack.outcome === "repeated";
+  s.refusal = isRecorded ? null : ack.message;
+  s.nextNote = ack.note;
   const endsTask = ENDS_THE_TASK.includes(sent.action);
   if (isRecorded && endsTask) forgetDraft(s, sent);
   else if (ack.outcome === "stale") takeBackStale(s, sent, ack);

@@ -13,7 +13,7 @@ from uuid import uuid4
 import streamlit as st
 
 from pitchpipe.prompts.library import Guideline, Screen, load_guideline
-from pitchpipe.store import queueing, standing
+from pitchpipe.store import asking_again, queueing, standing
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import PitchpipeError
 from pitchpipe.store.records import ClaimedTask, Project, Standing, TaskKind
@@ -29,7 +29,7 @@ from pitchpipe.studio.answer_form import (
 from pitchpipe.studio.app_pages.guideline_panel import show_guideline
 from pitchpipe.studio.app_pages.showing import show_constant
 from pitchpipe.studio.app_pages.task_cards import show_task
-from pitchpipe.studio.carrying_out import carry_out
+from pitchpipe.studio.carrying_out import CarriedOut, carry_out
 
 _ACK_KEY = "acknowledgement"
 _VIEW_KEY = "is_rendered"
@@ -53,6 +53,8 @@ class _Desk:
     screen: Screen | None
     guideline: Guideline
     standing: Standing
+    asked_again: str | None
+    """Why a curator wants the task judged anew; None where it is not."""
 
 
 def show_annotate(store: Store, project: Project | None, annotator: str) -> None:
@@ -93,6 +95,7 @@ def _describe(project: Project, annotator: str, desk: _Desk) -> dict[str, object
         ack=st.session_state.get(_ACK_KEY),
         break_after_minutes=project.rules.break_after_minutes,
         is_rendered=bool(st.session_state.get(_VIEW_KEY)),
+        asked_again=desk.asked_again,
     )
 
 
@@ -101,16 +104,17 @@ def _lay_desk(store: Store, project: Project, annotator: str) -> _Desk:
     task = queueing.claim_next_task(store, project.name, annotator)
     screen = choose_screen(task, project, folder) if task else None
     guideline = load_guideline(project.guideline, folder)
-    return _Desk(task, screen, guideline, standing.read_standing(store, project.name, annotator))
+    asked_again = asking_again.read_ask(store, task.task_id, annotator) if task and task.is_reopened else None
+    return _Desk(task, screen, guideline, standing.read_standing(store, project.name, annotator), asked_again)
 
 
 def _answer(store: Store, project: Project, annotator: str, sent: Sent) -> Acknowledgement:
     """Does what the form asks for and says how it went, in words for the annotator."""
     try:
-        outcome, message = carry_out(store, project, annotator, sent)
+        done = carry_out(store, project, annotator, sent)
     except PitchpipeError as error:
-        outcome, message = "refused", f"{error.happened} {error.advice}"
-    return Acknowledgement(sent.judgement_id, outcome, message, uuid4().hex)
+        done = CarriedOut("refused", f"{error.happened} {error.advice}")
+    return Acknowledgement(sent.judgement_id, done.outcome, done.message, uuid4().hex, done.note)
 
 
 def _show_bar(store: Store, project: Project, annotator: str, desk: _Desk) -> None:

@@ -26,6 +26,21 @@ from tests.studio.pages.driving import (
 
 pytestmark = pytest.mark.browser
 
+_FIND_UNNAMED = """() => {
+  const root = [...document.querySelectorAll("*")].find(one => one.shadowRoot?.querySelector(".form")).shadowRoot;
+  const label = one => one.id && root.querySelector(`label[for=${one.id}]`)?.textContent.trim();
+  const name = one => one.getAttribute("aria-label") || one.textContent.trim() || label(one);
+  const isAsked = one => one.checkVisibility() && !["none", "status"].includes(one.getAttribute("role"));
+  return [...root.querySelectorAll("button, input, textarea, [role]")]
+    .filter(one => isAsked(one) && !name(one)).map(one => one.outerHTML.slice(0, 90));
+}"""
+_DESCRIBE_FOCUS = """() => {
+  let one = document.activeElement;
+  while (one?.shadowRoot?.activeElement) one = one.shadowRoot.activeElement;
+  const style = getComputedStyle(one), isActiveRow = one.closest?.(".row, .scale")?.classList.contains("active");
+  const isSeen = style.outlineStyle !== "none" || style.boxShadow !== "none" || Boolean(isActiveRow);
+  return { name: one.className || one.id || one.tagName, isSeen: isSeen || !one.closest?.(".form") };
+}"""
 _COUNT_POINTERS = """
 globalThis.pointers = 0;
 for (const kind of ["pointerdown", "mousedown", "touchstart"]) addEventListener(kind, () => { pointers += 1; }, true);
@@ -405,28 +420,12 @@ def test_every_control_has_a_name_and_a_visible_focus(serve_pages: Any, open_pag
     server = serve_pages(kind="mixed")
     page = open_page(server)
     wait_for_kind(page, "screen")
-    unnamed = page.evaluate(
-        """() => {
-          const root = [...document.querySelectorAll("*")].find(one => one.shadowRoot?.querySelector(".form")).shadowRoot;
-          const name = one => one.getAttribute("aria-label") || one.textContent.trim() || (one.id && root.querySelector(`label[for=${one.id}]`)?.textContent.trim());
-          return [...root.querySelectorAll("button, input, textarea, [role]")]
-            .filter(one => one.checkVisibility() && !["none", "status"].includes(one.getAttribute("role")) && !name(one)).map(one => one.outerHTML.slice(0, 90));
-        }"""
-    )
+    unnamed = page.evaluate(_FIND_UNNAMED)
     assert unnamed == []
     reached = []
     for _ in range(16):
         page.keyboard.press("Tab")
-        reached.append(
-            page.evaluate(
-                """() => {
-                  let one = document.activeElement; while (one?.shadowRoot?.activeElement) one = one.shadowRoot.activeElement;
-                  const style = getComputedStyle(one); const row = one.closest?.(".row, .scale");
-                  return { name: one.className || one.id || one.tagName,
-                           isSeen: style.outlineStyle !== "none" || style.boxShadow !== "none" || Boolean(row?.classList.contains("active")) || !one.closest?.(".form") };
-                }"""
-            )
-        )
+        reached.append(page.evaluate(_DESCRIBE_FOCUS))
     assert [stop["name"] for stop in reached if not stop["isSeen"]] == []
     assert {"go", "skip", "flag", "undo", "help"} <= {stop["name"] for stop in reached}
 
