@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 
 from pitchpipe.store.answer_reading import list_answers, select_current
 from pitchpipe.store.database import Store
+from pitchpipe.store.gold import is_right
 from pitchpipe.store.identity import canonical_json
 from pitchpipe.store.records import TaskKind
 
@@ -68,10 +68,9 @@ def read_known_answers(store: Store, project_id: str) -> KnownAnswers:
 def _tally_gold(rows: list[tuple[Any, ...]]) -> Tally:
     if not rows:
         return {}
-    gold = importlib.import_module("pitchpipe.store.gold")  # only where there are known answers
     tally: Tally = {}
     for rater, kind, given, known in rows:
-        _add(tally, rater, bool(gold.is_right(TaskKind(kind), json.loads(given), json.loads(known))))
+        _add(tally, rater, bool(is_right(TaskKind(kind), json.loads(given), json.loads(known))))
     return tally
 
 

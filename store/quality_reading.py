@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -18,6 +16,7 @@ from pitchpipe.store.measures.pace import Forecast, forecast_end
 from pitchpipe.store.measures.raters import PairAgreement, compare_pairs
 from pitchpipe.store.measures.wording import explain_agreement, explain_one_more, name_band
 from pitchpipe.store.projects import get_project
+from pitchpipe.store.queue_rules import estimate_cost_left
 
 _DAYS_OF_FORECAST = 14
 _MOST_PAIRABLE = 200_000
@@ -137,11 +136,8 @@ def _describe_question(
 
 
 def _expect_extra(store: Store, project: str) -> float:
-    """What the queue's rules expect to add. Loaded by name, since the rules of the queue are a module of their own."""
-    if importlib.util.find_spec("pitchpipe.store.queue_rules") is None:
-        return 0.0
-    left = importlib.import_module("pitchpipe.store.queue_rules").estimate_cost_left(store, project)
-    return float(left.expected_extra)
+    """What the queue's rules expect to add, in judgements."""
+    return float(estimate_cost_left(store, project).expected_extra)
 
 
 def _count_days(work: Work, today: date) -> list[tuple[date, int]]:

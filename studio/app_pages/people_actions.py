@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 
 import streamlit as st
 
-from pitchpipe.store import people
+from pitchpipe.store import people, standing
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import PitchpipeError
 from pitchpipe.store.people import Person
@@ -39,11 +38,9 @@ def _show_role(store: Store, person: Person, viewer: str) -> None:
 
 
 def _show_pause(store: Store, project: Project, name: str, card: RaterCard | None, viewer: str) -> None:
-    # Loaded here: only this needs the queue's module.
     if card is not None and card.paused_reason:
         st.caption("Paused: no tasks are handed out.")
         if st.button("Resume", key="people_resume"):
-            standing = importlib.import_module("pitchpipe.store.standing")
             _do(lambda: standing.resume_annotator(store, project.name, name, viewer))
         return
     reason = st.text_input("Reason for a pause", key="people_reason", placeholder="Let us talk about tone first.")
@@ -51,7 +48,6 @@ def _show_pause(store: Store, project: Project, name: str, card: RaterCard | Non
         if not reason.strip():
             show_problem("A pause needs a reason.", "The person is shown it, so say what happens next.")
             return
-        standing = importlib.import_module("pitchpipe.store.standing")
         _do(lambda: standing.pause_annotator(store, project.name, name, reason.strip(), viewer))
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from importlib import import_module
 
 import streamlit as st
 
-from pitchpipe.store import adjudicating
+from pitchpipe.store import adjudicating, gold
 from pitchpipe.store.database import Store
 from pitchpipe.store.dispute_reading import Case, list_settled, read_case
 from pitchpipe.store.errors import UsageError
@@ -39,7 +38,6 @@ def _make_gold(store: Store, project: Project, curator: str, case: Case) -> None
     if case.settlement is None:
         return
     try:
-        gold = import_module("pitchpipe.store.gold")
         gold.set_gold(
             store,
             project.name,
@@ -48,8 +46,6 @@ def _make_gold(store: Store, project: Project, curator: str, case: Case) -> None
             case.settlement.reason or "settled in review",
             curator,
         )
-    except ModuleNotFoundError:
-        tell("warning", "Known answers are not part of this studio yet.")
     except UsageError as error:
         tell("warning", f"{error.happened} {error.advice}")
     else:
