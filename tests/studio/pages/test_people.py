@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -145,17 +143,17 @@ def test_access_is_taken_and_given_back(desk: Store) -> None:
     assert not any(person.is_revoked for person in people.list_people(desk))
 
 
-def test_a_pause_needs_a_reason_and_goes_to_the_queue(desk: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-    fake = SimpleNamespace(pause_annotator=lambda store, *words: asked.append(words))
-    monkeypatch.setitem(sys.modules, "pitchpipe.store.standing", fake)
+def test_a_pause_needs_a_reason_and_a_paused_person_is_resumed(desk: Store) -> None:
     page = show_page("petra")
     page.selectbox(key="people_chosen").select("ben").run()
     press(page, "Pause")
-    assert "A pause needs a reason" in page.error[0].value and asked == []
+    assert "A pause needs a reason" in page.error[0].value
+    assert standing.read_standing(desk, "Help desk", "ben").paused_reason is None
     page.text_input(key="people_reason").input("tone")
     press(page, "Pause")
-    assert asked == [("Help desk", "ben", "tone", "petra")]
+    assert standing.read_standing(desk, "Help desk", "ben").paused_reason == "tone"
+    press(page, "Resume")
+    assert standing.read_standing(desk, "Help desk", "ben").paused_reason is None
 
 
 def test_a_revoked_person_is_told_on_the_page_that_was_open(desk: Store, monkeypatch: pytest.MonkeyPatch) -> None:
