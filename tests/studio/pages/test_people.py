@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pitchpipe.store import annotating, people, queueing
+from pitchpipe.store import annotating, people, queueing, standing
 from pitchpipe.store.database import Store
 from pitchpipe.store.identity import new_id
 from pitchpipe.studio import session
