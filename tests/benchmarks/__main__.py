@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import sys
 
-from tests.benchmarks import people_scale, queue_load, store_scale
+from tests.benchmarks import annotate_page, people_scale, queue_load, store_scale
 
 
 def main() -> None:
     """Runs the benchmarks that are named, or all."""
-    known = {"store": store_scale.measure, "queue": queue_load.measure, "people": people_scale.measure}
+    known = {
+        "annotate": annotate_page.measure,
+        "store": store_scale.measure,
+        "queue": queue_load.measure,
+        "people": people_scale.measure,
+    }
     for name in sys.argv[1:] or known:
         sys.stdout.write(json.dumps({name: known[name]()}, indent=1) + "\n")
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from pitchpipe.store.annotating import undo_last
 from pitchpipe.store.curating import decide
 from pitchpipe.store.database import Store
 from pitchpipe.store.identity import canonical_json, content_id, new_id
@@ -17,6 +16,7 @@ from pitchpipe.store.knowledge import FIRST_COLUMNS
 from pitchpipe.store.snapshot_building import identify_row
 from pitchpipe.store.snapshots import create_snapshot, diff_snapshots, read_rows, verify_snapshot
 from pitchpipe.store.tasking import create_tasks
+from pitchpipe.store.undoing import undo_last
 from pitchpipe.training.formats import build_rows
 from tests.store.desk import add_example, freeze, judge
 

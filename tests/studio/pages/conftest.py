@@ -254,6 +254,21 @@ def serve_pages(tmp_path: Path) -> Iterator[Callable[..., PageServer]]:
         server.stop()
 
 
+@pytest.fixture
+def page_server() -> Iterator[Callable[[Path], PageServer]]:
+    """Starts a server over a workspace that is there; stopped at the end of the test."""
+    started: list[PageServer] = []
+
+    def start(workspace: Path) -> PageServer:
+        started.append(PageServer(workspace))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
     """A headless Chromium of the system."""
@@ -274,24 +289,29 @@ def open_page(chromium: Any) -> Iterator[Callable[..., Any]]:
     contexts = []
 
     def open_as(
-        server: Any, name: str = "ana", context: Any = None, watch: Callable[[Any], object] | None = None
+        server: Any,
+        name: str = "ana",
+        context: Any = None,
+        watch: Callable[[Any], object] | None = None,
+        url: str | None = None,
     ) -> Any:
+        url = url or server.url
         if context is not None:
             page = context.new_page()
-            page.goto(f"{server.url}/annotate")
+            page.goto(f"{url}/annotate")
         else:
             context = chromium.new_context(viewport={"width": 1440, "height": 900})
             contexts.append(context)
             page = context.new_page()
             if watch is not None:
                 watch(page)
-            page.goto(f"{server.url}/login?next=annotate")
+            page.goto(f"{url}/login?next=annotate")
             # A page is loaded before its first field has the focus; a letter typed in between is lost.
             page.wait_for_function("document.activeElement?.id === 'name'")
             page.keyboard.type(name)
             assert page.input_value("#name") == name
             page.keyboard.press("Enter")
-            page.wait_for_url(f"{server.url}/annotate")
+            page.wait_for_url(f"{url}/annotate")
         page.wait_for_selector(READY)
         return page
 

@@ -12,6 +12,7 @@ from pitchpipe.store import gold, suggesting
 from pitchpipe.store.database import Store, open_store
 from pitchpipe.store.records import QueueRules
 from pitchpipe.studio.gateway import call_verb
+from tests.studio.pages.cutting_proxy import CuttingProxy
 from tests.studio.pages.driving import (
     DWELL_MS,
     READY,
@@ -212,6 +213,31 @@ def test_an_empty_answer_and_a_correction_that_changes_nothing_are_told_in_place
     submit(page)
     wait_for_words(page, "Nothing waits for you here")
     assert [row["value"] for row in server.read_judgements()] == [{"text": "Look two doors down first (1)."}]
+
+
+def test_a_cut_wire_loses_no_text_and_records_once(serve_pages: Any, open_page: Any) -> None:
+    server = serve_pages(count=2)
+    proxy = CuttingProxy(server.port)
+    try:
+        page = open_page(server, url=f"http://127.0.0.1:{proxy.port}")
+        wait_for_question(page, 1)
+        press(page, "2")
+        type_reason(page, "before the cut")
+        proxy.cut()
+        # Streamlit's own message takes the focus when it notices; what is typed until then is kept.
+        page.keyboard.type(", during it")
+        submit(page)
+        page.wait_for_selector("text=Connection error")
+        proxy.mend()
+        page.wait_for_selector("text=Connection error", state="detached")
+        page.wait_for_selector(READY)
+        if show_question(page).startswith("Question 1"):
+            assert page.input_value("#reason") == "before the cut, during it"
+            submit(page)
+        wait_for_question(page, 2)
+        assert [row["reason"] for row in server.read_judgements()] == ["before the cut, during it"]
+    finally:
+        proxy.close()
 
 
 def test_ten_double_clicks_record_ten_judgements(serve_pages: Any, open_page: Any) -> None:
