@@ -55,10 +55,11 @@ def show_studio() -> None:
         title="My history",
         url_path="history",
     )
-    if people.find_role(store, annotator) in ("curator", "lead"):
+    role = people.find_role(store, annotator)
+    if role in ("curator", "lead"):
         pages["review"] = st.Page(partial(_show_review, store, project, annotator), title="Review", url_path="review")
     pages["rounds"] = st.Page(partial(_show_rounds, store, project), title="Rounds", url_path="rounds")
-    if people.find_role(store, annotator) == "lead":
+    if role == "lead":
         pages["people"] = st.Page(partial(_show_people, store, project, annotator), title="People", url_path="people")
     chosen = st.navigation(list(pages.values()), position="hidden")
     with links:
