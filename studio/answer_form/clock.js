@@ -37,11 +37,20 @@ function tick(s) {
 
 function workKey(s) { return `pitchpipe:work:${s.data.annotator}`; }
 
+// Of this tab alone, so that a sign-out elsewhere leaves nothing behind.
+function readWork(s) {
+  try { return JSON.parse(sessionStorage.getItem(workKey(s))); } catch { return null; }
+}
+
+function writeWork(s, work) {
+  try { sessionStorage.setItem(workKey(s), JSON.stringify(work)); } catch { /* forbidden storage: no break is proposed */ }
+}
+
 function noteWork(s) {
   const now = Date.now();
-  const before = readStored(workKey(s));
+  const before = readWork(s);
   const work = !before || now - before.last > BREAK_MS ? { since: now, last: now } : { ...before, last: now };
-  writeStored(workKey(s), work);
+  writeWork(s, work);
   const minutes = Math.floor((now - work.since) / 60000);
   const isDue = s.data.break_after_minutes > 0 && minutes >= s.data.break_after_minutes;
   s.breakNote.hidden = !isDue;
@@ -51,6 +60,6 @@ function noteWork(s) {
 
 function putOffBreak(s) {
   if (s.breakNote.hidden) return;
-  writeStored(workKey(s), { since: Date.now(), last: Date.now() });
+  writeWork(s, { since: Date.now(), last: Date.now() });
   s.breakNote.hidden = true;
 }

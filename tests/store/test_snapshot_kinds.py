@@ -257,9 +257,11 @@ def test_a_repeat_measures_its_rater_and_is_no_data(screen_store: Store) -> None
     screen_store.write(lambda t: t.run(
         "INSERT INTO tasks (id, project_id, example_id, kind, candidate_ids, overlap, priority, batch, position, "
         "created_at, rubric, purpose, repeat_of, only_for) SELECT 'again', project_id, example_id, kind, "
-        "candidate_ids, 1, 9, '', position, created_at, rubric, 'repeat', id, 'ana' FROM tasks"
+        "candidate_ids, 1, 9, '', position, created_at, rubric, NULL, id, 'ana' FROM tasks"
     ))  # fmt: skip
+    screen_store.queue_memory.drop_windows()
     judge(screen_store, "ana", {"compare": {"verdict": "b", "strength": 3}, "rate": [{"helpfulness": 0}, {}]})
+    screen_store.write(lambda t: t.run("UPDATE tasks SET purpose = 'repeat' WHERE id = 'again'"))
     _, rows, dropped = freeze(screen_store)
     assert only(rows, "pair", pair_origin="compare")["verdict"] == "a"
     assert json.loads(only(rows, "answer", answer="left")["scores"])["helpfulness"] == 4.0
