@@ -30,7 +30,7 @@ function newestDraft(annotator, task, fromStore) {
 }
 
 function draftOf(s) {
-  return { at: Date.now(), value: valueOf(s), reason: wellFormed(s.reason.value), seconds: Math.round(secondsSpent(s)) };
+  return { at: Date.now(), value: valueOf(s), corrections: correctionsOf(s), reason: wellFormed(s.reason.value), seconds: Math.round(secondsSpent(s)) };
 }
 
 // The same with what only this browser needs: the lease it belongs to and the id that a repeated submit must carry.
@@ -93,12 +93,21 @@ function resendUnanswered(s) {
   }
 }
 
-function handBack(s, sent) {
-  const words = [sent.value?.text, sent.reason].filter(Boolean).join("\n\n");
+// Whatever somebody typed for a task that is no longer theirs: shown until they discard it.
+function handBack(s, sent, entry = null) {
+  const typed = [...wordsIn(sent.value), ...wordsIn(entry?.value), ...wordsIn(entry?.corrections), entry?.reason, sent.reason];
+  const words = [...new Set(typed.filter(Boolean))].join("\n\n");
   const key = handedBackKey(s.data.annotator);
   const items = readStored(key) ?? [];
   if (words) writeStored(key, [...items, { words, at: Date.now() }].slice(-10));
   showHandedBack(s);
+}
+
+// Every text of a value that somebody may have typed; names of options and labels are no words of theirs.
+function wordsIn(value) {
+  if (Array.isArray(value)) return value.flatMap(wordsIn);
+  if (!value || typeof value !== "object") return [];
+  return Object.entries(value).flatMap(([name, one]) => (typeof one === "string" ? (name === "verdict" || name === "label" ? [] : [one]) : wordsIn(one)));
 }
 
 function showHandedBack(s) {

@@ -77,7 +77,7 @@ function loadTask(s, taskKey) {
                      shownAt: performance.now(), keptAt: null, keptWords: "" });
   const draft = s.task ? newestDraft(s.data.annotator, s.task, s.data.draft) : null;
   s.picks = picksOf(s, draft?.value);
-  buildWriting(s, draft?.value);
+  buildWriting(s, draft?.value, draft?.corrections);
   s.reason.value = draft?.reason ?? "";
   startClock(s, Number(draft?.seconds) || 0);
   // Under the same lease a repeat must carry the same id; after an undo the old id stands for the judgement taken back.
@@ -162,10 +162,10 @@ function handleKey(s, event) {
   }
 }
 
-// Out of a line of words the next key shall rate, so the focus goes to its row rather than back into the line.
+// Out of a line of words the next key shall be a key, so the focus goes to its row rather than back into the line.
 function leaveText(s, target) {
   const row = s.rows[s.active];
-  if (row?.contains(target)) moveOn(s, s.active); else focusQuestion(s, s.active);
+  if (row?.contains(target)) row.focus({ preventScroll: true }); else focusQuestion(s, s.active);
 }
 
 // Whether a plain key meant something here. Never r or c: Streamlit keeps those.
@@ -243,5 +243,7 @@ function sendSaying(s) {
 function step(s, action) {
   if (s.isLocked) { if (action === "undo") s.wantsUndo = s.sent?.action !== "undo"; return; }  // regretted before the answer came: see settle
   if (s.draftTimer) sendDraft(s);
-  send(s, sentOf(s, action, newJudgementId()));
+  // A step that was never answered is asked for again under its own id, so that it is not taken twice.
+  if (s.unansweredStep?.action !== action) s.unansweredStep = { action, id: newJudgementId() };
+  send(s, sentOf(s, action, s.unansweredStep.id));
 }

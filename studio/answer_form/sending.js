@@ -37,7 +37,8 @@ function settle(s, ack) {
   s.refusal = isRecorded ? null : ack.message;
   s.nextNote = ack.note;
   const endsTask = ENDS_THE_TASK.includes(sent.action);
-  if (isRecorded && endsTask) forgetDraft(s, sent);
+  s.unansweredStep = null;
+  if (isRecorded && endsTask) forgetDraft(s, sent, ack.outcome === "repeated");
   else if (ack.outcome === "stale") takeBackStale(s, sent, ack);
   else if (endsTask) markAnswered(s, sent);
   unlock(s);
@@ -48,18 +49,18 @@ function settle(s, ack) {
   if (isRegretted) step(s, "undo");
 }
 
-function forgetDraft(s, sent) {
+function forgetDraft(s, sent, isRepeated) {
   localStorage.removeItem(draftKey(s.data.annotator, sent.task_id));
   s.channel.postMessage({ annotator: s.data.annotator, task: sent.task_id });
   // The first press counts. Whatever was changed before the second is handed back rather than dropped.
-  if (JSON.stringify(contentOf(sent)) !== JSON.stringify(contentOf(s.firstSent))) handBack(s, sent);
+  if (isRepeated && JSON.stringify(contentOf(sent)) !== JSON.stringify(contentOf(s.firstSent))) handBack(s, sent);
 }
 
 function takeBackStale(s, sent, ack) {
   s.pendingNote = ack.message;
-  if (!ENDS_THE_TASK.includes(sent.action)) return;
-  localStorage.removeItem(draftKey(s.data.annotator, sent.task_id));
-  if (sent.action === "submit") handBack(s, sent);
+  const key = draftKey(s.data.annotator, sent.task_id);
+  handBack(s, sent, readStored(key));
+  localStorage.removeItem(key);
 }
 
 function markAnswered(s, sent) {
@@ -82,7 +83,7 @@ function unlock(s) { setLock(s, false); showStatus(s, ""); }
 function setLock(s, isLocked) {
   s.isLocked = isLocked;
   for (const element of s.root.querySelectorAll(".actions button, .say-now")) element.disabled = isLocked;
-  for (const field of [s.answer, s.reason, s.instruction, s.say]) field.readOnly = isLocked;
+  for (const field of s.root.querySelectorAll("textarea, input")) field.readOnly = isLocked;
   s.root.dataset.state = isLocked ? "saving" : "ready";
 }
 

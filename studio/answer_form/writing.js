@@ -2,12 +2,13 @@
 
 const LONGEST_COMPARED = 20000;
 
-function buildWriting(s, value) {
+function buildWriting(s, value, corrections) {
   const text = s.data.text;
-  s.writing = { answer: null, texts: {} };
+  s.writing = { answer: null, texts: { ...corrections } };
   const isCorrection = text?.kind === "edit";
   const given = s.data.kind === "screen" ? value?.edit : value;
   if (isCorrection && (!text.is_optional || given?.text !== undefined)) s.writing.answer = given?.answer ?? 0;
+  if (isCorrection && s.writing.answer === null && corrections) s.writing.answer = Number(Object.keys(corrections)[0] ?? NaN) || (0 in corrections ? 0 : null);
   if (isCorrection && given?.text !== undefined) s.writing.texts[s.writing.answer] = given.text;
   s.answerBlock.querySelector(".title").textContent = text?.label ?? "";
   s.answerBlock.querySelector(".answer-key").textContent = text?.is_optional ? "e" : "t";
@@ -34,7 +35,23 @@ function showWriting(s) {
     element.setAttribute("aria-checked", String(position === answer));
     return element;
   }));
+  if (choices.length && answer !== null) which.append(button("as it was", () => restoreAnswer(s), "option restore"));
   showChanges(s);
+}
+
+function restoreAnswer(s) {
+  if (s.isLocked || s.writing.answer === null) return;
+  delete s.writing.texts[s.writing.answer];
+  s.answer.value = s.data.text.originals[s.writing.answer];
+  noteWriting(s);
+}
+
+// The answers that were corrected so far; one correction is recorded with a judgement.
+function correctionsOf(s) {
+  const text = s.data.text;
+  if (text?.kind !== "edit" || !text.is_optional || s.writing.answer === null) return {};
+  const texts = { ...s.writing.texts, [s.writing.answer]: s.answer.value };
+  return Object.fromEntries(Object.entries(texts).filter(([answer, words]) => words !== text.originals[answer]));
 }
 
 function correctAnswer(s, position) {
@@ -87,13 +104,16 @@ function valueOfText(s, part) {
     return { text: words, ...(!s.instructionBlock.hidden && instruction.trim() !== s.data.text.instruction.trim() ? { instruction } : {}) };
   }
   if (s.data.kind !== "screen") return { text: words };
-  const { answer } = s.writing;
-  return answer === null || words === wellFormed(s.data.text.originals[answer]) ? {} : { answer, text: words };
+  const corrected = Object.entries(correctionsOf(s));
+  // The one on the screen, or the only one there is: whoever looked at another answer since has not taken it back.
+  const [answer, text] = corrected.find(([place]) => Number(place) === s.writing.answer) ?? (corrected.length === 1 ? corrected[0] : []);
+  return answer === undefined ? {} : { answer: Number(answer), text: wellFormed(text) };
 }
 
 function explainWriting(s) {
   const text = s.data.text;
   if (!text || (text.is_optional && s.writing.answer === null)) return "";
+  if (Object.keys(correctionsOf(s)).length > 1) return "Several answers are corrected, and one correction is recorded. Press e to reach the others, and put them back as they were.";
   if (!s.answer.value.trim()) return "Write the text first, or skip the task.";
   if (text.kind === "edit" && !text.is_optional && s.answer.value === text.originals[0]) return "Nothing is changed yet. If the answer is right as it is, skip the task and say so.";
   return "";

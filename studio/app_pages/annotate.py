@@ -7,7 +7,7 @@ because after a restart of the server neither fragments nor callbacks exist and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 import streamlit as st
@@ -33,6 +33,7 @@ from pitchpipe.studio.carrying_out import CarriedOut, carry_out
 
 _ACK_KEY = "acknowledgement"
 _VIEW_KEY = "is_rendered"
+_STEP_KEY = "last_step"
 _KIND_WORDS = {
     TaskKind.COMPARE: "Compare",
     TaskKind.RATE: "Rate",
@@ -109,7 +110,20 @@ def _lay_desk(store: Store, project: Project, annotator: str) -> _Desk:
 
 
 def _answer(store: Store, project: Project, annotator: str, sent: Sent) -> Acknowledgement:
-    """Does what the form asks for and says how it went, in words for the annotator."""
+    """Does what the form asks for and says how it went, in words for the annotator.
+
+    A step back or forth has no row of its own that a repeat could be known by; the session remembers the last one.
+    """
+    known: tuple[str, Acknowledgement] | None = st.session_state.get(_STEP_KEY)
+    if sent.action in ("undo", "redo") and known is not None and known[0] == sent.judgement_id:
+        return replace(known[1], nonce=uuid4().hex)
+    ack = _carry_out(store, project, annotator, sent)
+    if sent.action in ("undo", "redo"):
+        st.session_state[_STEP_KEY] = (sent.judgement_id, ack)
+    return ack
+
+
+def _carry_out(store: Store, project: Project, annotator: str, sent: Sent) -> Acknowledgement:
     try:
         done = carry_out(store, project, annotator, sent)
     except PitchpipeError as error:

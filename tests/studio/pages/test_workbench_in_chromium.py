@@ -61,6 +61,8 @@ def test_every_kind_of_task_is_done_by_keys_alone(serve_pages: Any, open_page: A
     wait_for_kind(page, "rate")
     press(page, "3 1 2 ArrowDown")
     page.keyboard.type("says 5 of 7")
+    press(page, "Escape f")  # out of the line of words a letter is a key again
+    page.wait_for_selector("#say:focus")
     press(page, "Escape")
     submit(page)
     wait_for_kind(page, "rank")
@@ -297,6 +299,32 @@ def test_a_lease_that_ran_out_hands_the_text_back(serve_pages: Any, open_page: A
     submit(slow)
     slow.wait_for_selector(".handed-back:not([hidden])")
     assert "thought about for long" in slow.locator(".handed-back").inner_text()
+    assert server.read_judgements() == []
+
+
+def test_a_screen_that_ran_out_hands_back_every_word_and_one_correction_is_recorded(
+    serve_pages: Any, open_page: Any
+) -> None:
+    server = serve_pages(kind="mixed", overlap=1, lease_seconds=2)
+    slow = open_page(server, "ana")
+    wait_for_kind(slow, "screen")
+    press(slow, "2 3 4 4 1 0 2 e")
+    slow.keyboard.type(" Corrected A.")
+    press(slow, "Escape e")
+    slow.keyboard.type(" Corrected B.")
+    submit(slow)
+    wait_for_words(slow, "Several answers are corrected")
+    slow.get_by_text("as it was").click()
+    press(slow, "Escape t")
+    slow.keyboard.type("why it is so")
+    slow.wait_for_timeout(2100)
+    quick = open_page(server, "ben")
+    wait_for_kind(quick, "screen")
+    slow.bring_to_front()
+    submit(slow)
+    slow.wait_for_selector(".handed-back:not([hidden])")
+    handed_back = slow.locator(".handed-back").inner_text()
+    assert "Corrected A." in handed_back and "why it is so" in handed_back and "Corrected B." not in handed_back
     assert server.read_judgements() == []
 
 
