@@ -71,27 +71,48 @@ class Knowledge:
     """By the id of an overruled judgement, who overruled it."""
 
     def __post_init__(self) -> None:
-        self.current = {j["id"]: j for judgements in self.judgements.values() for j in judgements}
+        self.current, self.curator_of = {}, {}
         self.written = {c["judgement_id"]: c for c in self.candidates.values() if c["judgement_id"]}
-        self.curator_of = {}
+        for judgement in (judgement for judgements in self.judgements.values() for judgement in judgements):
+            self._count(judgement)
         for task_id, overruled in self.overruled.items():
             adjudication = self.judgements[task_id][0]
-            chosen = find_written_text(adjudication)
+            chosen = find_words(adjudication)
             for judgement in overruled:
-                written = self.written.get(judgement["id"])
-                if written is not None and written["text"] == chosen:
+                if chosen is not None and find_words(judgement) == chosen:
                     # The curator chose this annotator's own words: they stand, and their author's work with them.
-                    self.current[judgement["id"]] = judgement
-                    self.written.setdefault(adjudication["id"], written)
+                    self._count(judgement)
                 else:
                     self.curator_of[judgement["id"]] = adjudication["annotator"]
+                    self.curator_of[find_root(judgement)] = adjudication["annotator"]
+
+    def _count(self, judgement: dict[str, Any]) -> None:
+        """Takes a judgement as one that counts, and with it the one whose words it says again."""
+        root = find_root(judgement)
+        self.current[judgement["id"]] = self.current[root] = judgement
+        if root in self.written:
+            self.written[judgement["id"]] = self.written[root]
 
 
-def find_written_text(judgement: dict[str, Any]) -> str | None:
-    """The answer written or corrected in a judgement of any kind, None where there is none."""
-    value = json.loads(judgement["value"])
-    text = value.get("edit", {}).get("text") if judgement["kind"] == "screen" else value.get("text")
-    return None if text is None else str(text)
+def find_root(judgement: dict[str, Any]) -> str:
+    """The id of the judgement that what was written came with first: its own, but of one that says it again.
+
+    >>> find_root({"id": "j2", "detail": '{"redo_of":"j1","same_as":"j1"}'}), find_root({"id": "j1", "detail": None})
+    ('j1', 'j1')
+    """
+    return str(json.loads(judgement["detail"] or "{}").get("same_as", judgement["id"]))
+
+
+def find_words(judgement: dict[str, Any]) -> dict[str, Any] | None:
+    """What was written or corrected in a judgement of any kind, None where nothing was.
+
+    >>> find_words({"kind": "screen", "value": '{"edit":{"answer":1,"text":"new"}}'})
+    {'answer': 1, 'text': 'new'}
+    """
+    if judgement["kind"] not in ("edit", "write", "screen"):
+        return None
+    value: dict[str, Any] = json.loads(judgement["value"])
+    return value.get("edit") if judgement["kind"] == "screen" else value
 
 
 def read_parts(known: Knowledge, task: dict[str, Any], name: str) -> list[tuple[dict[str, Any], Any]]:

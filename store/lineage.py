@@ -14,6 +14,11 @@ LISTED_IDS = 20
 
 _IN_JUDGEMENTS = "list_has_any(from_json(judgement_ids, '[\"VARCHAR\"]'), $ids)"
 _IN_CANDIDATES = "list_has_any(from_json(candidate_ids, '[\"VARCHAR\"]'), $ids)"
+# What was written stays with the judgement that it came with first; a redo and an adjudication name that one.
+_WITH_ROOTS = (
+    "(SELECT unnest($ids) UNION ALL "
+    "SELECT json_extract_string(detail, '$.same_as') FROM judgements WHERE id IN (SELECT unnest($ids)))"
+)
 
 # (from, to) -> the ids of kind `to` that follow from the ids of kind `from`.
 _DOWN = {
@@ -25,8 +30,8 @@ _DOWN = {
     ("candidate", "task"): f"SELECT id FROM tasks WHERE {_IN_CANDIDATES}",
     ("candidate", "row"): f"SELECT DISTINCT row_id FROM snapshot_rows WHERE {_IN_CANDIDATES}",
     ("task", "judgement"): "SELECT id FROM judgements WHERE task_id IN (SELECT unnest($ids))",
-    ("judgement", "example"): "SELECT id FROM examples WHERE import_id IN (SELECT unnest($ids))",
-    ("judgement", "candidate"): "SELECT id FROM candidates WHERE judgement_id IN (SELECT unnest($ids))",
+    ("judgement", "example"): f"SELECT id FROM examples WHERE import_id IN {_WITH_ROOTS}",
+    ("judgement", "candidate"): f"SELECT id FROM candidates WHERE judgement_id IN {_WITH_ROOTS}",
     ("judgement", "row"): f"SELECT DISTINCT row_id FROM snapshot_rows WHERE {_IN_JUDGEMENTS}",
     ("row", "snapshot"): "SELECT DISTINCT snapshot_id FROM snapshot_rows WHERE row_id IN (SELECT unnest($ids))",
     ("row", "run"): "SELECT DISTINCT run_id FROM run_rows WHERE row_id IN (SELECT unnest($ids))",

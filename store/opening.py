@@ -138,8 +138,6 @@ def _restore_judgement(connection: duckdb.DuckDBPyConnection, record: dict[str, 
     _insert(connection, "assignments", slot)
     for name, table in _WRITTEN_TABLES:
         _insert(connection, table, record.get(name))
-    for candidate in record.get("candidates", []):
-        _insert(connection, "candidates", candidate)
 
 
 def _restore_flag(connection: duckdb.DuckDBPyConnection, record: dict[str, Any]) -> None:

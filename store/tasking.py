@@ -27,13 +27,18 @@ _HIGHEST_PRIORITY = 1_000_000
 _FEWEST_RANKED = 3
 """Two answers are compared; imported rankings of two stay rankings."""
 
-# An answer or example counts until the judgement that it came with is superseded (taken back or judged anew).
+# An answer or example counts until the judgement that it came with is superseded (taken back or judged anew), and
+# again while a judgement stands that says the same (a redo, an adjudication).
 _EXAMPLES = """
 WITH dropped AS (
     SELECT target_id FROM decisions WHERE project_id = $project
     GROUP BY target_id HAVING arg_max(verdict, id) = 'drop'
-), superseded AS (
+), replaced AS (
     SELECT supersedes FROM judgements WHERE project_id = $project AND supersedes IS NOT NULL
+), superseded AS (
+    SELECT supersedes FROM replaced EXCEPT
+    SELECT json_extract_string(detail, '$.same_as') FROM judgements
+    WHERE project_id = $project AND detail IS NOT NULL AND id NOT IN (SELECT supersedes FROM replaced)
 ), usable AS (
     SELECT c.* FROM candidates AS c
     WHERE c.project_id = $project AND c.id NOT IN (SELECT target_id FROM dropped)

@@ -16,14 +16,8 @@ from pitchpipe.store.action_log import Step, read_stacks
 from pitchpipe.store.database import Store, Transaction, utc_now
 from pitchpipe.store.errors import NotFoundError, UsageError
 from pitchpipe.store.flagging import record_flag_change
-from pitchpipe.store.identity import canonical_json, content_id, new_id
-from pitchpipe.store.judgement_rows import (
-    UPSERT_DRAFT,
-    append_judgement,
-    find_previous,
-    insert_row,
-    read_slot,
-)
+from pitchpipe.store.identity import canonical_json, new_id
+from pitchpipe.store.judgement_rows import UPSERT_DRAFT, append_judgement, find_previous, read_slot
 from pitchpipe.store.judgement_values import to_screen_value
 from pitchpipe.store.leases import REOPENED, Lease, shuffle, take_slot
 from pitchpipe.store.projects import get_project
@@ -36,8 +30,6 @@ _READ_JUDGEMENT = f"SELECT {', '.join(_COPIED)} FROM judgements WHERE id = ?"
 _READ_TASK = """
 SELECT example_id, candidate_ids, CASE WHEN purpose = 'gold' THEN 1000000 ELSE overlap END FROM tasks WHERE id = ?
 """
-_WRITTEN = ("project_id", "example_id", "origin", "text", "model", "run_id", "parent_id")
-_READ_WRITTEN = f"SELECT {', '.join(_WRITTEN)} FROM candidates WHERE judgement_id = ? ORDER BY id"
 _READ_LATEST = """
 SELECT id, status, source, shown FROM judgements WHERE project_id = ? AND task_id = ? AND annotator = ?
 AND source <> 'adjudication' ORDER BY entry DESC LIMIT 1
@@ -170,19 +162,18 @@ def _redo_in(transaction: Transaction, change: _Change) -> Step | None:
         return step
     old = dict(zip(_COPIED, transaction.run(_READ_JUDGEMENT, [step.id])[0], strict=True))
     task = _read_task(transaction, step.task_id)
+    detail = json.loads(old["detail"] or "{}")
     row = {
         **old, "id": new_id("jdg"), "entry": new_id(), "project_id": change.project.id, "task_id": step.task_id,
         "example_id": task[0], "annotator": change.annotator, "source": "studio", "created_at": change.now,
         "supersedes": find_previous(transaction, step.task_id, change.annotator),
-        "detail": canonical_json({**json.loads(old["detail"] or "{}"), "redo_of": step.id}),
+        # What was written with the first of them stays that one's; `same_as` leads there.
+        "detail": canonical_json({**detail, "redo_of": step.id, "same_as": detail.get("same_as", step.id)}),
     }  # fmt: skip
     append_judgement(transaction, row)
     _settle_slot(transaction, change, step, task, old)
     apply_rules(transaction, row, change.project.rules)
-    written = _copy_written(transaction, step.id, row) if step.action == "submit" else []
-    transaction.journal(
-        {"judgement": row, "slot": read_slot(transaction, row), "candidate": None, "candidates": written}
-    )
+    transaction.journal({"judgement": row, "slot": read_slot(transaction, row)})
     return step
 
 
@@ -205,18 +196,6 @@ def _settle_slot(
         [old["shown"], *own],
     )
     transaction.run("DELETE FROM drafts WHERE task_id = ? AND annotator = ?", own)
-
-
-def _copy_written(transaction: Transaction, old_id: str, row: dict[str, Any]) -> list[dict[str, Any]]:
-    """The answers written with the judgement that was taken back, as those of the new one."""
-    copies = []
-    for values in transaction.run(_READ_WRITTEN, [old_id]):
-        candidate = dict(zip(_WRITTEN, values, strict=True))
-        candidate["id"] = content_id("cand", [candidate["example_id"], candidate["text"], row["id"]])
-        candidate |= {"judgement_id": row["id"], "created_at": row["created_at"]}
-        insert_row(transaction, "candidates", candidate)
-        copies.append(candidate)
-    return copies
 
 
 def _read_task(transaction: Transaction, task_id: str) -> tuple[str, str, int]:

@@ -16,7 +16,6 @@ from pitchpipe.store.flagging import close_flag, flag_task, list_flags
 from pitchpipe.store.projects import create_project
 from pitchpipe.store.queueing import claim_next_task
 from pitchpipe.store.records import ClaimedTask, SubmitOutcome
-from pitchpipe.store.tasking import create_tasks
 from pitchpipe.store.undoing import redo_last, reopen_task, undo_last
 
 FIRST = {"verdict": "first", "strength": -2}
@@ -165,23 +164,6 @@ def test_a_redo_says_so_when_others_have_filled_the_task_and_records_nothing(
     assert compare_store.read("SELECT count(*) FROM judgements") == before
     with pytest.raises(UsageError, match="Others have filled"):
         reopen_task(compare_store, "p", "ana", task.task_id)
-
-
-def test_a_redone_correction_counts_again_with_its_text(compare_store: Store) -> None:
-    create_tasks(compare_store, "p", "edit")
-    compare_store.write(lambda t: t.run("DELETE FROM tasks WHERE kind = 'compare'"))
-    task = claim(compare_store)
-    submit_judgement(
-        compare_store, judgement_id="e1", task_id=task.task_id, annotator="ana", token=task.token,
-        value={"text": "better"},
-    )  # fmt: skip
-    undo_last(compare_store, "p", "ana")
-    redo_last(compare_store, "p", "ana")
-    standing = compare_store.read(
-        "SELECT text, parent_id FROM candidates AS c WHERE origin = 'person' "
-        "AND NOT EXISTS (SELECT 1 FROM judgements AS j WHERE j.supersedes = c.judgement_id)"
-    )
-    assert standing == [("better", task.answers[0].candidate_id)]
 
 
 def test_an_old_task_is_reopened_from_the_history_and_judged_anew(compare_store: Store, task: ClaimedTask) -> None:

@@ -12,7 +12,7 @@ from pitchpipe.store.database import Store, open_store
 from pitchpipe.store.errors import UsageError
 from pitchpipe.store.lineage import trace_lineage
 from pitchpipe.store.tasking import create_tasks
-from pitchpipe.store.undoing import undo_last
+from pitchpipe.store.undoing import redo_last, undo_last
 from pitchpipe.store.written_answers import measure_correction
 from tests.store.desk import add_example, claim, freeze, judge
 
@@ -126,6 +126,40 @@ def test_what_others_said_of_an_instruction_falls_with_it(store: Store, tmp_path
     _, rows, dropped = freeze(store)
     assert [row["row_kind"] for row in rows] == ["answer"]
     assert ("label", "judgement_taken_back") in {(drop["row_kind"], drop["rule"]) for drop in dropped}
+
+
+def test_a_redone_instruction_is_the_same_example_with_the_same_answer(store: Store, tmp_path: Path) -> None:
+    add_example(store, tmp_path, [])
+    create_tasks(store, "p", "write")
+    judge(store, "ana", WRITTEN, judgement_id="j")
+    for _ in range(2):  # what is done again can be taken back again
+        undo_last(store, "p", "ana")
+        assert create_tasks(store, "p", "rate")["asked"] == 0
+        redo_last(store, "p", "ana")
+        assert create_tasks(store, "p", "rate")["asked"] == 1
+    assert store.read("SELECT text, judgement_id FROM candidates") == [("With vinegar.", "j")]
+    redone = store.read("SELECT id FROM judgements ORDER BY entry DESC LIMIT 1")[0][0]
+    _, rows, dropped = freeze(store)
+    assert [(row["answer"], row["judgement_ids"]) for row in rows] == [("With vinegar.", f'["{redone}"]')]
+    assert "judgement_taken_back" not in {drop["rule"] for drop in dropped}
+    example = store.read("SELECT id FROM examples WHERE import_id = 'j'")[0][0]
+    assert example in trace_lineage(store, redone)["led_to"]["example"]["ids"]
+
+
+def test_what_others_said_of_a_correction_that_was_done_again_counts(store: Store, tmp_path: Path) -> None:
+    add_example(store, tmp_path, ["The lid is blue."])
+    create_tasks(store, "p", "edit")
+    judge(store, "ana", {"text": "The lid is green."})
+    create_tasks(store, "p", "compare")
+    store.write(lambda t: t.run("UPDATE tasks SET priority = 1 WHERE kind = 'compare'"))
+    judge(store, "ben", {"verdict": "b", "strength": 2})
+    undo_last(store, "p", "ana")
+    redo_last(store, "p", "ana")
+    _, rows, dropped = freeze(store)
+    assert {(row["pair_origin"], row["answer_a"], row["verdict"]) for row in rows if row["row_kind"] == "pair"} == {
+        ("compare", "The lid is blue.", "b"), ("edit", "The lid is green.", "a")
+    }  # fmt: skip
+    assert dropped == []
 
 
 def test_lineage_leads_from_a_written_example_to_its_judgement_and_back(store: Store, tmp_path: Path) -> None:
