@@ -38,7 +38,7 @@ _READ_RESULTS = """
 WITH own AS (
     SELECT task_id, kind, value, entry, status, row_number() OVER (PARTITION BY task_id ORDER BY entry DESC) AS age
     FROM judgements
-    WHERE project_id = $project AND annotator = $annotator AND source = 'studio'
+    WHERE project_id = $project AND annotator = $annotator AND source NOT IN ('adjudication', 'import')
       AND task_id IN (SELECT task_id FROM gold_answers WHERE project_id = $project)
       AND ($since::TIMESTAMP IS NULL OR created_at >= $since)
 )
@@ -48,14 +48,19 @@ QUALIFY row_number() OVER (PARTITION BY own.task_id ORDER BY own.entry) = 1
 ORDER BY own.entry
 """
 
-_COUNT_KNOWN = """
-SELECT count(*) FILTER (WHERE a.task_id IS NOT NULL),
-       count(*) FILTER (WHERE a.task_id IS NULL AND coalesce(j.status, '') <> 'skipped')
+HAS_SKILL = """(t.skill IS NULL OR t.skill IN (
+    SELECT unnest(from_json(skills, '["VARCHAR"]')) FROM annotators WHERE name = $annotator AND skills IS NOT NULL))"""
+"""Whether the annotator has the skill that a task asks for."""
+
+_COUNT_KNOWN = f"""
+SELECT count(*) FILTER (WHERE is_met), count(*) FILTER (WHERE NOT is_met AND NOT is_skipped AND is_skilled) FROM (
+SELECT a.task_id IS NOT NULL AS is_met, coalesce(j.status, '') = 'skipped' AS is_skipped, {HAS_SKILL} AS is_skilled
 FROM tasks AS t
 LEFT JOIN assignments AS a ON a.task_id = t.id AND a.annotator = $annotator
 LEFT JOIN (SELECT task_id, arg_max(status, entry) AS status FROM judgements
-           WHERE project_id = $project AND annotator = $annotator GROUP BY task_id) AS j ON j.task_id = t.id
-WHERE t.project_id = $project AND t.purpose = 'gold'
+           WHERE project_id = $project AND annotator = $annotator AND source <> 'adjudication'
+           GROUP BY task_id) AS j ON j.task_id = t.id
+WHERE t.project_id = $project AND t.purpose = 'gold')
 """
 
 
@@ -94,17 +99,22 @@ def set_gold(
 
     Raises:
         NotFoundError: the project has no such task.
-        UsageError: the value does not fit the task's kind, or the task repeats another.
+        UsageError: the value does not fit the task's kind, or the task repeats another or belongs to a blind review.
     """
     target = get_project(store, project)
     rows = store.read(
-        "SELECT kind, candidate_ids, purpose FROM tasks WHERE id = ? AND project_id = ?", [task_id, target.id]
+        "SELECT kind, candidate_ids, purpose, batch FROM tasks WHERE id = ? AND project_id = ?", [task_id, target.id]
     )
     if not rows:
         raise NotFoundError(f"The project '{project}' has no task '{task_id}'.", "Look up the ids in an export.")
-    kind, candidate_ids, purpose = rows[0]
+    kind, candidate_ids, purpose, batch = rows[0]
     if purpose == "repeat":
         raise UsageError(f"The task '{task_id}' repeats another one.", "Choose the task that it repeats.")
+    if batch:
+        raise UsageError(
+            f"The task '{task_id}' belongs to the blind review '{batch}', which is sealed.",
+            "Choose a task of ordinary work.",
+        )
     stored = check_stored_value(TaskKind(kind), value, json.loads(candidate_ids))
 
     def upsert_gold(transaction: Transaction) -> None:
@@ -148,7 +158,7 @@ def read_results(
 
 
 def count_known(run: Run, project_id: str, annotator: str) -> tuple[int, int]:
-    """Tasks with a known answer that the annotator has met, and that they have not."""
+    """Tasks with a known answer that the annotator has met, and those yet to meet for which they have the skill."""
     met, left = run(_COUNT_KNOWN, {"project": project_id, "annotator": annotator})[0]
     return int(met), int(left)
 

@@ -4,7 +4,8 @@ DuckDB syncs its own log at each commit; this second, plain file exists because 
 unopenable (the cure, setting the log aside, loses what was committed since the last checkpoint), and because a torn one
 opens without a word and without its tail. Each line is one record as JSON with a checksum: the judgement row, the slot
 of its annotator after it (none after a skip), and the answers and example written with it; or a flag and what its
-annotator did with it; or a task made for one annotator alone. Whatever of it the store lacks is put back at each
+annotator did with it; or a task made for one annotator alone; or what the rules of the queue made of a judgement (one
+more rater, a pause), by the id of that judgement. Whatever of it the store lacks is put back at each
 opening. Emptied only after a checkpoint that succeeded.
 """
 

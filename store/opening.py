@@ -114,6 +114,8 @@ def restore_from_journal(connection: duckdb.DuckDBPyConnection, journal_path: Pa
             _restore_judgement(connection, record)
         elif "flag_entry" in record:
             _restore_flag(connection, record)
+        elif "caused_by" in record:
+            _restore_effect(connection, record)
         else:
             _insert(connection, "tasks", record["task"])
     connection.commit()
@@ -124,6 +126,8 @@ def restore_from_journal(connection: duckdb.DuckDBPyConnection, journal_path: Pa
 def _name_record(record: dict[str, Any]) -> str:
     if "flag_entry" in record:
         return str(record["flag_entry"]["entry"])
+    if "caused_by" in record:
+        return str(record["caused_by"])
     return str(record["judgement"]["id"] if "judgement" in record else record["task"]["id"])
 
 
@@ -148,6 +152,21 @@ def _restore_flag(connection: duckdb.DuckDBPyConnection, record: dict[str, Any])
     if entry["action"] != "raise":
         sql = "UPDATE flags SET closed_at = ?, closed_by = ? WHERE id = ?"
         connection.execute(sql, [*closed, entry["flag_id"]]).fetchall()
+
+
+def _restore_effect(connection: duckdb.DuckDBPyConnection, record: dict[str, Any]) -> None:
+    """What the rules of the queue made of a judgement: one more rater, or a pause."""
+    if "widened" in record:
+        sql = "UPDATE tasks SET overlap = ? WHERE id = ?"
+        connection.execute(sql, [record["overlap"], record["widened"]]).fetchall()
+        return
+    pause = record["pause"]
+    _insert(connection, "standings", {key: pause[key] for key in ("project_id", "annotator")})
+    sql = (
+        "UPDATE standings SET paused_reason = $paused_reason, paused_at = $paused_at "
+        "WHERE project_id = $project_id AND annotator = $annotator"
+    )
+    connection.execute(sql, pause).fetchall()
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, row: dict[str, Any] | None) -> None:

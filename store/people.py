@@ -153,6 +153,7 @@ def change_person(
             transaction.run("UPDATE annotators SET role = ? WHERE name = ?", [role, name])
         if clean is not None:
             transaction.run("UPDATE annotators SET skills = ? WHERE name = ?", [canonical_json(clean), name])
+            transaction.afterwards.append(lambda: store.queue_memory.drop_windows(annotator=name))
         _check_lead(transaction, name)
         record_event(transaction, actor, "change_person", name, {"role": role, "skills": clean})
 

@@ -62,6 +62,13 @@ class Window:
         """Whether it may still be used at that moment."""
         return abs(now - self.read_at) <= self.lives
 
+    def go_on_as(self, claimed: Window) -> None:
+        """Takes over what a claim has changed in a copy of this window."""
+        self.tasks, self.open_left = claimed.tasks, claimed.open_left
+        self.known_left, self.known_met = claimed.known_left, claimed.known_met
+        self.since_known, self.since_repeat = claimed.since_known, claimed.since_repeat
+        self.is_asked_again = claimed.is_asked_again
+
 
 @dataclass(slots=True)
 class QueueMemory:

@@ -122,6 +122,7 @@ def _widen_if_divided(
     how_many = len(values) if len(values) <= base else len(values) // 2 + 1
     if not do_agree(str(row["kind"]), values, rules.widest_spread, how_many):
         transaction.run("UPDATE tasks SET overlap = ? WHERE id = ?", [overlap + 1, row["task_id"]])
+        transaction.journal({"caused_by": row["id"], "widened": row["task_id"], "overlap": overlap + 1})
         transaction.afterwards.append(lambda: transaction.queue_memory.full.discard(row["task_id"]))
 
 
@@ -135,6 +136,9 @@ def _pause_if_poor(transaction: Transaction, row: dict[str, Any], rules: QueueRu
             f"{rules.gold_least_accuracy:.0%} are asked for here. A lead will look at them with you."
         )
         pause_in(transaction, row["project_id"], row["annotator"], reason, "queue", row["created_at"])
+        pause = {key: row[key] for key in ("project_id", "annotator")}
+        pause |= {"paused_reason": reason, "paused_at": row["created_at"]}
+        transaction.journal({"caused_by": row["id"], "pause": pause})
 
 
 def _are_close(numbers: Sequence[int], widest: int, how_many: int) -> bool:

@@ -8,7 +8,7 @@ still submit. The order in which answers are shown is drawn at the claim and kep
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from pitchpipe.store.asking_again import reopen_asked
@@ -102,21 +102,23 @@ class _Leased:
 
 @dataclass(slots=True)
 class Claim:
-    """One try to give an annotator a task, within a transaction."""
+    """One try to give an annotator a task, within a transaction.
+
+    It works on a copy of the window, which is kept when the transaction is committed: the write may be run again.
+    """
 
     project: Project
     annotator: str
     now: datetime
     window: Window
     has_lost: bool = False
-    """Whether a task that the window held open was taken, or may have been, the write having been run again."""
-    has_run: bool = False
+    """Whether a task that the window held open was taken."""
     fresh: _Leased | None = None
     """The lease, where it was taken out of the window."""
 
     def run(self, transaction: Transaction) -> str | None:
         """The id of the task that the annotator now holds a lease on; None when the window has none left."""
-        self.has_lost, self.has_run = self.has_lost or self.has_run, True
+        self.has_lost, self.fresh = False, None
         if transaction.queue_memory.is_shared:
             self.window.is_paused = is_paused(transaction.run, self.project.id, self.annotator)
         if self.window.is_paused:
@@ -124,23 +126,29 @@ class Claim:
         held = self._renew_held(transaction)
         if held is not None:
             return held
-        if self.window.is_asked_again:
+        window = replace(self.window, tasks=self.window.tasks.copy())
+        task_id = self._take_next(transaction, window)
+        transaction.afterwards.append(lambda: self.window.go_on_as(window))
+        return task_id
+
+    def _take_next(self, transaction: Transaction, window: Window) -> str | None:
+        if window.is_asked_again:
             asked = reopen_asked(transaction, self.project, self.annotator, self.now)
             if asked is not None:
                 self._know_leases(transaction, {asked})
                 return asked
-            self.window.is_asked_again = False
-        special = take_special(transaction, self.project, self.annotator, self.now, self.window)
+            window.is_asked_again = False
+        special = take_special(transaction, self.project, self.annotator, self.now, window)
         if special is not None:
             self._know_leases(transaction, {special})
             return special
-        while self.window.tasks:
-            task = self.window.tasks.popleft()
-            self.window.open_left -= 1
+        while window.tasks:
+            task = window.tasks.popleft()
+            window.open_left -= 1
             if self._take(transaction, task):
                 self._know_leases(transaction, {task.id})
-                self.window.since_known += 1
-                self.window.since_repeat += 1
+                window.since_known += 1
+                window.since_repeat += 1
                 return task.id
             self.has_lost = True
         return None
@@ -186,7 +194,7 @@ class Claim:
         slots = [(task.taken + number) % task.overlap + 1 for number in range(task.overlap)]
         token = next(filter(None, (insert_lease(transaction, lease, slot, shown) for slot in slots)), None)
         if token is None or task.overlap == 1:
-            memory.full.add(task.id)
+            transaction.afterwards.append(lambda: memory.full.add(task.id))
         if token is not None:
             self.fresh = _Leased(task, token, shown, lease.until)
         return token is not None

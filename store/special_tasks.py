@@ -6,19 +6,20 @@ import json
 from datetime import datetime
 
 from pitchpipe.store.database import Transaction
+from pitchpipe.store.gold import HAS_SKILL
 from pitchpipe.store.identity import content_id
 from pitchpipe.store.judgement_rows import insert_row
 from pitchpipe.store.leases import EVERYBODY, Lease, shuffle, take_slot
 from pitchpipe.store.queue_memory import Window
 from pitchpipe.store.records import Project, QueueRules
 
-_NEXT_KNOWN = """
+_NEXT_KNOWN = f"""
 SELECT t.id, t.candidate_ids FROM tasks AS t
 WHERE t.project_id = $project AND t.purpose = 'gold'
-  AND (t.skill IS NULL OR t.skill IN (
-      SELECT unnest(from_json(skills, '["VARCHAR"]')) FROM annotators WHERE name = $annotator AND skills IS NOT NULL))
+  AND {HAS_SKILL}
   AND t.id NOT IN (SELECT task_id FROM assignments WHERE project_id = $project AND annotator = $annotator)
-  AND t.id NOT IN (SELECT task_id FROM judgements WHERE project_id = $project AND annotator = $annotator
+  AND t.id NOT IN (SELECT task_id FROM judgements
+                   WHERE project_id = $project AND annotator = $annotator AND source <> 'adjudication'
                    GROUP BY task_id HAVING arg_max(status, entry) = 'skipped')
 ORDER BY t.priority DESC, t.position, t.id LIMIT 1
 """
@@ -27,7 +28,7 @@ ORDER BY t.priority DESC, t.position, t.id LIMIT 1
 _NEXT_REPEAT = """
 WITH latest AS (
     SELECT task_id, status, shown, entry FROM judgements
-    WHERE project_id = $project AND annotator = $annotator AND source = 'studio'
+    WHERE project_id = $project AND annotator = $annotator AND source NOT IN ('adjudication', 'import')
     QUALIFY row_number() OVER (PARTITION BY task_id ORDER BY entry DESC) = 1
 )
 SELECT t.id, t.example_id, t.kind, t.candidate_ids, t.priority, t.position, t.rubric, latest.shown

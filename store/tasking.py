@@ -28,7 +28,8 @@ _FEWEST_RANKED = 3
 """Two answers are compared; imported rankings of two stay rankings."""
 
 # An answer or example counts until the judgement that it came with is superseded (taken back or judged anew), and
-# again while a judgement stands that says the same (a redo, an adjudication).
+# again while a judgement stands that says the same (a redo, an adjudication). What was written to a known answer or in a
+# repeat measures its writer, and is nothing to judge.
 _EXAMPLES = """
 WITH dropped AS (
     SELECT target_id FROM decisions WHERE project_id = $project
@@ -39,10 +40,14 @@ WITH dropped AS (
     SELECT supersedes FROM replaced EXCEPT
     SELECT json_extract_string(detail, '$.same_as') FROM judgements
     WHERE project_id = $project AND detail IS NOT NULL AND id NOT IN (SELECT supersedes FROM replaced)
+), special AS (
+    SELECT j.id FROM judgements AS j JOIN tasks AS t ON t.id = j.task_id
+    WHERE j.project_id = $project AND t.purpose IS NOT NULL
 ), usable AS (
     SELECT c.* FROM candidates AS c
     WHERE c.project_id = $project AND c.id NOT IN (SELECT target_id FROM dropped)
       AND (c.judgement_id IS NULL OR c.judgement_id NOT IN (SELECT supersedes FROM superseded))
+      AND (c.judgement_id IS NULL OR c.judgement_id NOT IN (SELECT id FROM special))
 )
 SELECT e.id, e.position, list(c.id ORDER BY c.created_at, c.id) FILTER (WHERE c.id IS NOT NULL),
        contains(e.messages, '"role":"assistant"')
@@ -51,6 +56,7 @@ JOIN group_splits AS g ON g.project_id = e.project_id AND g.group_id = e.group_i
 LEFT JOIN usable AS c ON c.example_id = e.id
 WHERE e.project_id = $project AND g.split = 'train' AND e.id NOT IN (SELECT target_id FROM dropped)
   AND e.import_id NOT IN (SELECT supersedes FROM superseded)
+  AND e.import_id NOT IN (SELECT id FROM special)
 GROUP BY e.id, e.position, e.messages ORDER BY e.position, e.id
 """
 
@@ -161,10 +167,10 @@ def _check_order(
 
 
 def _find_known(store: Store, project_id: str, kind: str, rubric: str | None) -> dict[tuple[str, frozenset[str]], str]:
-    """The tasks that ask the same, by example and answers in whatever order (reviews, gold and repeats aside)."""
+    """The tasks that ask the same, by example and answers in whatever order (reviews and repeats aside)."""
     rows = store.read(
         "SELECT id, example_id, candidate_ids FROM tasks WHERE project_id = ? AND kind = ? AND batch = '' "
-        "AND coalesce(rubric, '') = ? AND purpose IS NULL",
+        "AND coalesce(rubric, '') = ? AND repeat_of IS NULL",
         [project_id, kind, rubric or ""],
     )
     return {(example_id, frozenset(json.loads(ids))): task_id for task_id, example_id, ids in rows}

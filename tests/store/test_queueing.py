@@ -14,6 +14,8 @@ import pytest
 
 from pitchpipe.store.annotating import skip_task, submit_judgement
 from pitchpipe.store.database import Store, Transaction, utc_now
+from pitchpipe.store.gold import set_gold
+from pitchpipe.store.projects import change_rules
 from pitchpipe.store.queueing import claim_next_task, count_progress
 from pitchpipe.store.records import ClaimedTask, SubmitOutcome
 
@@ -186,7 +188,11 @@ def test_two_tabs_that_claim_at_once_get_one_lease(compare_store: Store) -> None
 
 def claim_beside_a_fault(store: Store, *names: str) -> list[ClaimedTask | None]:
     """Claims that were undone with a write of their batch that failed, and run again."""
-    release = threading.Event()
+    is_busy, release = threading.Event(), threading.Event()
+
+    def block(_: Transaction) -> None:
+        is_busy.set()
+        release.wait(10)
 
     def fail(_: Transaction) -> None:
         raise ValueError("on purpose")
@@ -196,7 +202,8 @@ def claim_beside_a_fault(store: Store, *names: str) -> list[ClaimedTask | None]:
             store.write(fail)
 
     with ThreadPoolExecutor(len(names) + 2) as pool:
-        blocker = pool.submit(lambda: store.write(lambda _: release.wait(10)))
+        blocker = pool.submit(lambda: store.write(block))
+        is_busy.wait(10)
         claims = [pool.submit(claim_next_task, store, "p", name) for name in names]
         time.sleep(0.5)  # the claims and the fault behind them wait to become one batch
         fault = pool.submit(write_fault)
@@ -222,3 +229,21 @@ def test_a_claim_whose_batch_was_rolled_back_leaves_no_task_behind(compare_store
         served.add(task.task_id)
         submit(compare_store, task, "ana")
     assert len(served) == 10
+
+
+def test_a_claim_whose_batch_was_rolled_back_neither_skips_calibration_nor_passes_a_task_over(
+    compare_store: Store,
+) -> None:
+    compare_store.write(lambda t: t.run("UPDATE tasks SET overlap = 1"))
+    in_order = [row[0] for row in compare_store.read("SELECT id FROM tasks ORDER BY position, id")]
+    set_gold(compare_store, "p", in_order[3], {"verdict": "a"})
+    change_rules(compare_store, "p", calibration_tasks=1)
+    assert count_progress(compare_store, "p", "ana").available == 10  # a window is read
+    (task,) = claim_beside_a_fault(compare_store, "ana")
+    assert task is not None
+    assert task.task_id == in_order[3]
+    submit(compare_store, task, "ana")
+    (task,) = claim_beside_a_fault(compare_store, "ana")
+    assert task is not None
+    assert task.task_id == in_order[0]
+    assert compare_store.queue_memory.full == {in_order[0]}
