@@ -108,7 +108,7 @@ def test_every_kind_of_task_is_done_by_keys_alone(serve_pages: Any, open_page: A
     assert values["write"]["value"] == {"text": "My own answer."}
     # Digit 2 was pressed twice: picked, then put back.
     assert sorted(values["tag"]["value"]["labels"]) == ["account", "complaint"]
-    # Of "Look next door first (1)." the second and third word are characters 5 to 14, of "Parcels can be late …" 8 to 14.
+    # The second and third word are characters 5 to 14 of "Look next door first", 8 to 14 of "Parcels can be late".
     start = {"Look next": 5, "Parcels c": 8}[marked_text[:9]]
     assert values["span"]["value"] == {"spans": [{"start": start, "end": 14, "label": "false"}]}
     assert values["turns"]["value"] == {"turns": {"1": {"helpfulness": 4}, "3": {"helpfulness": 1}}}
