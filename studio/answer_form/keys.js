@@ -19,10 +19,11 @@ function buildKeys(s) {
                 ["f", "flag it for the curator"], ["w", "a word to the curator"], ["u", "undo, again and again"], ["y", "do it again"],
                 ...(s.data.suggestion ? [["a", "take the suggestion over"]] : []), ...(seen > 1 ? [["d", "show differences"], ["v", "side by side or stacked"]] : []),
                 ["m", "plain or rendered"], ["x", "fold or unfold long texts"], ["h", "my history"], ["?", "show or hide this"]];
-  s.keys.replaceChildren(...rows.flatMap(([key, words]) => {
-    const term = make("dt");
+  s.keys.replaceChildren(...rows.map(([key, words]) => {
+    const pair = make("div"), term = make("dt");
     term.append(make("kbd", "", key));
-    return [term, make("dd", "", words)];
+    pair.append(term, make("dd", "", words));
+    return pair;
   }));
 }
 

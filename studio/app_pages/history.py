@@ -93,6 +93,9 @@ def _say(entry: HistoryEntry) -> str:
     """What was answered, in at most a line; the first answer on the screen was A."""
     if not entry.value:
         return ""
+    if entry.kind is TaskKind.SPAN and entry.value["spans"]:
+        labels = ", ".join(sorted({span["label"] for span in entry.value["spans"]}))
+        return f"{len(entry.value['spans'])} marked: {labels}"
     sides = {"first": "a", "second": "b"}
     value = {
         part: sides.get(given, given) if part == "verdict"
