@@ -28,8 +28,8 @@ _FEWEST_RANKED = 3
 """Two answers are compared; imported rankings of two stay rankings."""
 
 # An answer or example counts until the judgement that it came with is superseded (taken back or judged anew), and
-# again while a judgement stands that says the same (a redo, an adjudication). What was written to a known answer or in a
-# repeat measures its writer, and is nothing to judge.
+# again while a judgement stands that says the same (a redo, an adjudication). What was written to a known answer or in
+# a repeat measures its writer, and is nothing to judge.
 _EXAMPLES = """
 WITH dropped AS (
     SELECT target_id FROM decisions WHERE project_id = $project

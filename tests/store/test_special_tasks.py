@@ -1,4 +1,4 @@
-"""Known answers, repeats and suggestions beside ordinary work: what they must not touch, and what must not touch them."""
+"""Known answers, repeats and suggestions beside ordinary work: neither may touch the other."""
 
 from __future__ import annotations
 
