@@ -55,8 +55,8 @@ class Window:
     since_known: int = 0
     """Ordinary tasks handed out since the last one with a known answer."""
     since_repeat: int = 0
-    is_asked_again: bool = False
-    """Whether a task of theirs is to be judged anew; it comes before all others."""
+    asked_again: int = 0
+    """Tasks of theirs that are to be judged anew; they come before all others."""
 
     def is_fresh(self, now: datetime) -> bool:
         """Whether it may still be used at that moment."""
