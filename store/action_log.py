@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pitchpipe.store.database import Transaction
+from pitchpipe.store.taking_back import OWN_SOURCES
 
 # The log of one annotator: judgements of the studio with what was taken back by whomever, and the flags among them.
 # A flag that a curator has dealt with is out of the annotator's hands.
@@ -82,8 +83,8 @@ def replay(log: Iterable[tuple[Any, ...]]) -> Stacks:
             settled.add(id)
         redone = json.loads(detail).get("redo_of") if detail else None
         if status == "retracted":
-            # What somebody else took back (for a new guideline, say) is nobody's to do again.
-            stacks.undo(supersedes, can_redo=source == "studio")
+            # What somebody else took back is nobody's to do again; what is asked anew may well be said again.
+            stacks.undo(supersedes, can_redo=source in OWN_SOURCES)
         elif status == "undo":
             stacks.undo(id)
         elif status == "redo":

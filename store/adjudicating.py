@@ -1,24 +1,29 @@
 """A curator's last word on a task: a judgement of its own that alone decides the consensus while it stands.
 
 An adjudication is a row of the judgements with the source `adjudication` and the curator as its annotator; its detail
-names the judgements that it decides between. It takes no slot of the task and is no part of the curator's own work as
-an annotator. A task has one current adjudication at most: a later one, by whomever, supersedes it, and withdrawing it
-puts the raters' consensus back. Blind reviews of a run and repeats are measurements, so nobody can settle them.
+names the judgements that it decides between. Words taken over from a rater stay the rater's (`same_as`); words of the
+curator's own become an answer. It takes no slot of the task and is no part of the curator's own work as an annotator. A
+task has one current adjudication at most: a later one, by whomever, supersedes it, and withdrawing it puts the raters'
+consensus back. Blind reviews of a run and repeats are measurements, so nobody can settle them.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from pitchpipe.store.database import Store, Transaction, utc_now
 from pitchpipe.store.errors import NotFoundError, UsageError
 from pitchpipe.store.events import record_event
-from pitchpipe.store.identity import canonical_json, content_id, new_id
+from pitchpipe.store.identity import canonical_json, new_id
+from pitchpipe.store.judgement_rows import append_judgement, read_slot
 from pitchpipe.store.judgement_values import to_stored_value
+from pitchpipe.store.knowledge import find_root, find_words
 from pitchpipe.store.projects import get_project
 from pitchpipe.store.records import SubmitOutcome, TaskKind
+from pitchpipe.store.written_answers import Written, add_written, read_subject
 
 SOURCE = "adjudication"
 
@@ -28,8 +33,8 @@ SELECT id, annotator, detail, value, status FROM judgements WHERE task_id = ? AN
 ORDER BY entry DESC LIMIT 1
 """
 _DECIDED = """
-SELECT id FROM (
-    SELECT id, entry, status FROM judgements WHERE task_id = ? AND source <> 'adjudication'
+SELECT id, kind, value, detail FROM (
+    SELECT id, kind, value, detail, entry, status FROM judgements WHERE task_id = ? AND source <> 'adjudication'
     QUALIFY row_number() OVER (PARTITION BY annotator ORDER BY entry DESC) = 1
 ) WHERE status = 'submitted' ORDER BY entry
 """
@@ -42,7 +47,6 @@ SELECT task_id FROM (
 _OPEN_FLAGS = "SELECT id FROM flags WHERE project_id = ? AND task_id = ? AND closed_at IS NULL"
 _CLOSE_FLAGS = "UPDATE flags SET closed_at = ?, closed_by = ? WHERE id IN (SELECT unnest(?)) AND closed_at IS NULL"
 _REOPEN_FLAGS = "UPDATE flags SET closed_at = NULL, closed_by = NULL WHERE id IN (SELECT unnest(?))"
-_SLOT_COLUMNS = ("task_id", "slot", "project_id", "annotator", "token", "shown", "claimed_at", "leased_until")
 _SIDES = {"a": "first", "b": "second"}
 
 
@@ -58,6 +62,7 @@ def adjudicate(
     rubric_hash: str | None = None,
     guideline_hash: str | None = None,
     closes_flags: bool = False,
+    text_questions: Sequence[str] = (),
 ) -> SubmitOutcome:
     """Settles a task with a value of the curator's own, exactly once.
 
@@ -65,6 +70,7 @@ def adjudicate(
         value: in stored terms (the order of the task's candidates, verdict `a` or `b`), see `records`.
         adjudication_id: made by the sender before the first try; the same id again adds nothing and is a success.
         closes_flags: closes the open flags of the task with it; they open again if it is withdrawn.
+        text_questions: names of the questions that are answered in words of one's own.
 
     Raises:
         UsageError: the value does not fit the task, or the task is a measurement (a blind review, a repeat).
@@ -75,10 +81,12 @@ def adjudicate(
 
     def record(transaction: Transaction) -> SubmitOutcome:
         task = _read_task(transaction, project_id, task_id)
-        answers = json.loads(task["candidate_ids"])
-        checked = to_stored_value(TaskKind(task["kind"]), _to_screen(value), answers, answers)
+        kind, answers = TaskKind(task["kind"]), json.loads(task["candidate_ids"])
+        subject = read_subject(transaction, kind, task["example_id"], answers)
+        checked = to_stored_value(kind, _to_screen(value), answers, answers, subject)
         row = {"id": adjudication_id, "annotator": actor, "reason": reason, "value": checked, **extras}
-        return _record(transaction, task, row, {}, closes_flags=closes_flags)
+        detail = {"text_questions": sorted(text_questions)} if text_questions else {}
+        return _record(transaction, task, row, detail, closes_flags=closes_flags)
 
     return store.write(record)
 
@@ -103,7 +111,7 @@ def accept_judgement(
 
     def record(transaction: Transaction) -> SubmitOutcome:
         found = transaction.run(
-            "SELECT task_id, value, rubric_hash, guideline_hash FROM judgements "
+            "SELECT task_id, value, rubric_hash, guideline_hash, detail FROM judgements "
             "WHERE id = ? AND project_id = ? AND status = 'submitted' AND source <> 'adjudication'",
             [judgement_id, project_id],
         )
@@ -111,13 +119,14 @@ def accept_judgement(
             raise NotFoundError(
                 f"There is no judgement '{judgement_id}' to accept.", "Reload the page and choose anew."
             )
-        task_id, value, rubric_hash, guideline_hash = found[0]
+        task_id, value, rubric_hash, guideline_hash, given = found[0]
         task = _read_task(transaction, project_id, task_id)
         row = {
             "id": adjudication_id, "annotator": actor, "reason": reason, "value": json.loads(value),
             "rubric_hash": rubric_hash, "guideline_hash": guideline_hash,
         }  # fmt: skip
-        return _record(transaction, task, row, {"accepts": judgement_id}, closes_flags=closes_flags)
+        detail = {name: told for name, told in json.loads(given or "{}").items() if name == "text_questions"}
+        return _record(transaction, task, row, {**detail, "accepts": judgement_id}, closes_flags=closes_flags)
 
     return store.write(record)
 
@@ -198,10 +207,14 @@ def _record(
             f"The adjudication id '{row['id']}' belongs to another task or person.",
             "Make a new, random id for each adjudication before its first try.",
         )
-    _check_can_settle(transaction, task, detail.get("accepts"))
+    names = ("id", "kind", "value", "detail")
+    decided = [dict(zip(names, found, strict=True)) for found in transaction.run(_DECIDED, [task["id"]])]
+    _check_can_settle(task, detail.get("accepts"), decided)
     now = utc_now()
-    decided = [found[0] for found in transaction.run(_DECIDED, [task["id"]])]
-    detail = {**detail, "adjudicates": decided}
+    root = _find_author(transaction, {**row, "kind": task["kind"]}, detail.get("accepts"), decided)
+    detail = {**detail, "adjudicates": [judgement["id"] for judgement in decided]}
+    if root is not None:
+        detail["same_as"] = root
     if closes_flags:
         detail["closed_flags"] = _close_flags(transaction, task["project_id"], task["id"], row["annotator"], now)
     current = _find_current(transaction, task["id"])
@@ -214,17 +227,29 @@ def _record(
     return SubmitOutcome.RECORDED
 
 
-def _check_can_settle(transaction: Transaction, task: dict[str, Any], accepted: str | None) -> None:
+def _check_can_settle(task: dict[str, Any], accepted: str | None, decided: Sequence[dict[str, Any]]) -> None:
     if task["batch"] or task["purpose"] == "repeat":
         what = "a blind review of a run" if task["batch"] else "a repeat"
         raise UsageError(
             f"The task '{task['id']}' is {what}, which measures and is never settled.",
             "Close its flags, or drop the example.",
         )
-    if accepted and accepted not in {found[0] for found in transaction.run(_DECIDED, [task["id"]])}:
+    if accepted and accepted not in {judgement["id"] for judgement in decided}:
         raise UsageError(
             "That answer was changed or taken back by its rater a moment ago.", "Read the new one and choose again."
         )
+
+
+def _find_author(
+    transaction: Transaction, row: dict[str, Any], accepted: str | None, decided: Sequence[dict[str, Any]]
+) -> str | None:
+    """The judgement of a rater that the very words of an adjudication came with, the accepted one before others."""
+    words = find_words({**row, "value": canonical_json(row["value"])})
+    same = [judgement for judgement in decided if words is not None and find_words(judgement) == words]
+    same.sort(key=lambda judgement: judgement["id"] != accepted)
+    roots = [find_root(judgement) for judgement in same]
+    stored = "SELECT 1 FROM candidates WHERE judgement_id = ?"
+    return next((root for root in roots if transaction.run(stored, [root])), None)
 
 
 def _find_current(transaction: Transaction, task_id: str) -> dict[str, Any] | None:
@@ -248,47 +273,19 @@ def _retract(
 
 
 def _append(transaction: Transaction, task: dict[str, Any], row: dict[str, Any], now: datetime) -> None:
-    """Adds and journals a row; an answer that was written with it becomes a candidate."""
+    """Adds and journals a row; what the curator wrote with it becomes an answer, or an example with one."""
     full = {
         **row, "entry": new_id(), "project_id": task["project_id"], "task_id": task["id"],
         "example_id": task["example_id"], "kind": task["kind"], "value": canonical_json(row["value"]),
         "shown": task["candidate_ids"], "seconds": None, "source": SOURCE, "created_at": now,
         "detail": canonical_json(row["detail"]),
     }  # fmt: skip
-    _insert(transaction, "judgements", full)
-    candidate = _describe_written_answer(full, row["value"], json.loads(task["candidate_ids"]))
-    if candidate is not None:
-        _insert(transaction, "candidates", candidate)
+    append_judgement(transaction, full)
+    written: Written = {}
+    if row["status"] == "submitted" and "same_as" not in row["detail"]:
+        written = add_written(transaction, full, row["value"], json.loads(task["candidate_ids"]))
     # Replaying a judgement frees its annotator's slot first: the slot that the curator may hold goes along.
-    slots = transaction.run(
-        f"SELECT {', '.join(_SLOT_COLUMNS)} FROM assignments WHERE task_id = ? AND annotator = ?",
-        [task["id"], row["annotator"]],
-    )
-    slot = dict(zip(_SLOT_COLUMNS, slots[0], strict=True)) if slots else None
-    transaction.journal({"judgement": full, "slot": slot, "candidate": candidate})
-
-
-def _describe_written_answer(
-    row: dict[str, Any], value: dict[str, Any], candidate_ids: list[str]
-) -> dict[str, Any] | None:
-    """The answer that was corrected or written, of a task or of a screen's part; None where there is none."""
-    written = value.get("edit") if row["kind"] == "screen" else value if row["kind"] in ("edit", "write") else None
-    if not written:
-        return None
-    text, place = written["text"], written.get("answer", 0)
-    return {
-        "id": content_id("cand", [row["example_id"], text, row["id"]]), "project_id": row["project_id"],
-        "example_id": row["example_id"], "origin": "person", "text": text, "model": None, "run_id": None,
-        "judgement_id": row["id"], "parent_id": candidate_ids[place] if candidate_ids else None,
-        "created_at": row["created_at"],
-    }  # fmt: skip
-
-
-def _insert(transaction: Transaction, table: str, row: dict[str, Any]) -> None:
-    marks = ", ".join("?" * len(row))
-    transaction.run(
-        f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks}) ON CONFLICT DO NOTHING", list(row.values())
-    )
+    transaction.journal({"judgement": full, "slot": read_slot(transaction, full), **written})
 
 
 def _close_flags(transaction: Transaction, project_id: str, task_id: str, actor: str, now: datetime) -> list[str]:

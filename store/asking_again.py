@@ -1,26 +1,22 @@
 """Asks annotators for a judgement anew, because what they judged by has changed.
 
 The earlier judgement counts until its annotator is given the task back; then it is taken back, as an undo would do it,
-with the earlier entry as the draft. So a new judgement supersedes the old one in everything, and nobody else is asked.
+with the earlier entry as the draft. So a new judgement supersedes the old one in everything, and nobody else is asked:
+the slot waits until its annotator answers, does the old judgement again (redo), or skips.
 The queue calls `reopen_asked` when an annotator holds no other task; a page shows `read_ask` above a task given back.
 """
 
 from __future__ import annotations
 
-import json
-import secrets
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
 from pitchpipe.store.database import Store, Transaction, utc_now
 from pitchpipe.store.events import record_event
-from pitchpipe.store.identity import canonical_json, new_id
-from pitchpipe.store.judgement_rows import UPSERT_DRAFT, append_judgement, read_slot
-from pitchpipe.store.judgement_values import to_screen_value
-from pitchpipe.store.leases import REOPENED
+from pitchpipe.store.judgement_rows import read_slot
 from pitchpipe.store.projects import get_project
-from pitchpipe.store.records import Project, TaskKind
+from pitchpipe.store.records import Project
+from pitchpipe.store.taking_back import ASKED_AGAIN, Change, take_back
 
 _LATEST = """
 SELECT id, status, source FROM judgements WHERE task_id = ? AND annotator = ? AND source <> 'adjudication'
@@ -29,10 +25,6 @@ ORDER BY entry DESC LIMIT 1
 _WAITING = """
 SELECT judgement_id, task_id, words FROM asked_again
 WHERE project_id = ? AND annotator = ? AND reopened_at IS NULL ORDER BY created_at, judgement_id
-"""
-_READ_JUDGEMENT = """
-SELECT j.kind, j.example_id, j.value, j.reason, j.shown, t.candidate_ids
-FROM judgements AS j JOIN tasks AS t ON t.id = j.task_id WHERE j.id = ?
 """
 _INSERT_ASK = """
 INSERT INTO asked_again (judgement_id, project_id, task_id, annotator, words, actor, created_at, reopened_at)
@@ -82,7 +74,8 @@ def reopen_asked(transaction: Transaction, project: Project, annotator: str, now
         # Changed or taken back since by the annotator's own doing: then there is nothing left to ask.
         if transaction.run(_LATEST, [task_id, annotator]) != [(judgement_id, "submitted", "studio")]:
             continue
-        if _take_back(transaction, project, (judgement_id, task_id, annotator, words), now):
+        if read_slot(transaction, {"task_id": task_id, "annotator": annotator}) is not None:
+            take_back(transaction, Change(project, annotator, now), task_id, judgement_id, words, ASKED_AGAIN)
             return str(task_id)
     return None
 
@@ -94,31 +87,3 @@ def read_ask(store: Store, task_id: str, annotator: str) -> str | None:
         return None
     found = store.read(_READ_ASK, [task_id, annotator, latest[0][0]])
     return str(found[0][0]) if found else None
-
-
-def _take_back(transaction: Transaction, project: Project, ask: tuple[str, str, str, str], now: datetime) -> bool:
-    """Takes the judgement back and leases its slot to the annotator again, the earlier entry as the draft."""
-    judgement_id, task_id, annotator, words = ask
-    until = now + timedelta(seconds=project.lease_seconds)
-    token = REOPENED + secrets.token_hex(8)
-    leased = transaction.run(
-        "UPDATE assignments SET leased_until = ?, claimed_at = ?, token = ? WHERE task_id = ? AND annotator = ?",
-        [until, now, token, task_id, annotator],
-    )
-    if not leased[0][0]:
-        return False
-    kind, example_id, value, reason, shown, candidate_ids = transaction.run(_READ_JUDGEMENT, [judgement_id])[0]
-    row: dict[str, Any] = {
-        "id": new_id("jdg"), "entry": new_id(), "project_id": project.id, "task_id": task_id, "example_id": example_id,
-        "annotator": annotator, "kind": kind, "status": "retracted", "value": "{}", "reason": words, "shown": shown,
-        "seconds": None, "rubric_hash": None, "guideline_hash": None, "supersedes": judgement_id,
-        "source": "asked_again", "created_at": now, "detail": canonical_json({"asked_again": judgement_id}),
-    }  # fmt: skip
-    append_judgement(transaction, row)
-    entered = to_screen_value(TaskKind(kind), json.loads(value), json.loads(candidate_ids), json.loads(shown))
-    draft = canonical_json({"value": entered, "reason": reason})
-    transaction.run(UPSERT_DRAFT, [task_id, annotator, draft, shown, now])
-    transaction.journal({"judgement": row, "slot": read_slot(transaction, row), "candidate": None})
-    memory = transaction.queue_memory
-    transaction.afterwards.append(lambda: memory.forget_person(project.id, annotator))
-    return True

@@ -10,14 +10,15 @@ from pitchpipe.store.errors import UsageError
 from pitchpipe.store.judgement_values import to_screen_value
 from pitchpipe.store.projects import get_project
 from pitchpipe.store.records import HistoryEntry, JudgementStatus, TaskKind
+from pitchpipe.store.taking_back import OWN_SOURCES
 
 _LONGEST_REQUEST = 300
 
 # The conversation ends with the request; an adjudication is a curator's work and stands in no one's history.
-_READ_HISTORY = """
+_READ_HISTORY = f"""
 WITH latest AS (
     SELECT task_id, kind, status, created_at, value, reason, seconds, shown, example_id, entry FROM judgements
-    WHERE project_id = $project AND annotator = $annotator AND source = 'studio'
+    WHERE project_id = $project AND annotator = $annotator AND source IN {OWN_SOURCES}
     QUALIFY row_number() OVER (PARTITION BY task_id ORDER BY entry DESC) = 1
 ), described AS (
     SELECT l.*, coalesce(json_extract_string(e.messages, '$[#-1].content'), '') AS request, t.candidate_ids

@@ -56,7 +56,7 @@ ORDER BY next.priority DESC, next.position, next.id
 
 _READ_PAUSE = "SELECT 1 FROM standings WHERE project_id = ? AND annotator = ? AND paused_reason IS NOT NULL"
 
-_READ_ASKED = "SELECT 1 FROM asked_again WHERE project_id = ? AND annotator = ? AND reopened_at IS NULL LIMIT 1"
+_READ_ASKED = "SELECT count(*) FROM asked_again WHERE project_id = ? AND annotator = ? AND reopened_at IS NULL"
 _READ_LATEST = """
 SELECT t.purpose FROM assignments AS a JOIN tasks AS t ON t.id = a.task_id
 WHERE a.project_id = ? AND a.annotator = ? AND a.token <> 'import' ORDER BY a.claimed_at DESC, a.task_id LIMIT ?
@@ -87,7 +87,7 @@ def read_window(store: Store, project: Project, annotator: str, now: datetime) -
         done=done,
         skipped=skipped,
         is_paused=is_paused(store.read, project.id, annotator),
-        is_asked_again=bool(store.read(_READ_ASKED, [project.id, annotator])),
+        asked_again=store.read(_READ_ASKED, [project.id, annotator])[0][0],
         known_met=known_met,
         known_left=known_left,
         since_known=since_known,

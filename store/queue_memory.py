@@ -55,8 +55,8 @@ class Window:
     since_known: int = 0
     """Ordinary tasks handed out since the last one with a known answer."""
     since_repeat: int = 0
-    is_asked_again: bool = False
-    """Whether a task of theirs is to be judged anew; it comes before all others."""
+    asked_again: int = 0
+    """Tasks of theirs that are to be judged anew; they come before all others."""
 
     def is_fresh(self, now: datetime) -> bool:
         """Whether it may still be used at that moment."""
@@ -67,7 +67,7 @@ class Window:
         self.tasks, self.open_left = claimed.tasks, claimed.open_left
         self.known_left, self.known_met = claimed.known_left, claimed.known_met
         self.since_known, self.since_repeat = claimed.since_known, claimed.since_repeat
-        self.is_asked_again = claimed.is_asked_again
+        self.asked_again = claimed.asked_again
 
 
 @dataclass(slots=True)

@@ -32,7 +32,8 @@ WHERE project_id = ? AND annotator = ? AND leased_until IS NOT NULL ORDER BY cla
 """
 
 _RENEW_LEASE = """
-UPDATE assignments SET leased_until = ? WHERE task_id = ? AND annotator = ? AND leased_until IS NOT NULL
+UPDATE assignments SET leased_until = greatest(leased_until, ?)
+WHERE task_id = ? AND annotator = ? AND leased_until IS NOT NULL
 """
 
 _IS_SKIPPED = """
@@ -86,7 +87,7 @@ def count_progress(store: Store, project: str, annotator: str) -> Progress:
     held = memory.leases.get((target.id, annotator))
     if held is None:
         held = {row[0] for row in store.read(_HELD_LEASES, [target.id, annotator])}
-    available = window.open_left + count_special(target.rules, window) + len(held)
+    available = window.open_left + window.asked_again + count_special(target.rules, window) + len(held)
     return Progress(window.done, available, window.skipped)
 
 
@@ -132,12 +133,12 @@ class Claim:
         return task_id
 
     def _take_next(self, transaction: Transaction, window: Window) -> str | None:
-        if window.is_asked_again:
+        if window.asked_again:
             asked = reopen_asked(transaction, self.project, self.annotator, self.now)
             if asked is not None:
                 self._know_leases(transaction, {asked})
                 return asked
-            window.is_asked_again = False
+            window.asked_again = 0
         special = take_special(transaction, self.project, self.annotator, self.now, window)
         if special is not None:
             self._know_leases(transaction, {special})

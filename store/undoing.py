@@ -7,42 +7,25 @@ An undo adds a row that supersedes; a redo adds the same judgement once more. Wh
 from __future__ import annotations
 
 import json
-import secrets
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
 
 from pitchpipe.store.action_log import Step, read_stacks
 from pitchpipe.store.database import Store, Transaction, utc_now
 from pitchpipe.store.errors import NotFoundError, UsageError
 from pitchpipe.store.flagging import record_flag_change
 from pitchpipe.store.identity import canonical_json, new_id
-from pitchpipe.store.judgement_rows import UPSERT_DRAFT, append_judgement, find_previous, read_slot
-from pitchpipe.store.judgement_values import to_screen_value
-from pitchpipe.store.leases import REOPENED, Lease, shuffle, take_slot
+from pitchpipe.store.judgement_rows import append_judgement, find_previous, read_slot
 from pitchpipe.store.projects import get_project
 from pitchpipe.store.queue_rules import apply_rules
 from pitchpipe.store.queueing import read_claimed_task
-from pitchpipe.store.records import ClaimedTask, JudgementStatus, Project, TakenBack, TaskKind
+from pitchpipe.store.records import ClaimedTask, JudgementStatus, TakenBack
+from pitchpipe.store.taking_back import OWN_SOURCES, Change, lease_again, read_task, take_back
 
 _COPIED = ("kind", "status", "value", "reason", "shown", "seconds", "rubric_hash", "guideline_hash", "detail")
 _READ_JUDGEMENT = f"SELECT {', '.join(_COPIED)} FROM judgements WHERE id = ?"
-_READ_TASK = """
-SELECT example_id, candidate_ids, CASE WHEN purpose = 'gold' THEN 1000000 ELSE overlap END FROM tasks WHERE id = ?
-"""
 _READ_LATEST = """
 SELECT id, status, source, shown FROM judgements WHERE project_id = ? AND task_id = ? AND annotator = ?
 AND source <> 'adjudication' ORDER BY entry DESC LIMIT 1
 """
-
-
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """Whose work is changed, and when."""
-
-    project: Project
-    annotator: str
-    now: datetime
 
 
 def undo_last(store: Store, project: str, annotator: str) -> TakenBack | None:
@@ -52,7 +35,7 @@ def undo_last(store: Store, project: str, annotator: str) -> TakenBack | None:
     filled a skipped task since. None when there is nothing to take back.
     """
     target = get_project(store, project)
-    step = store.write(lambda t: _undo_in(t, _Change(target, annotator, utc_now())))
+    step = store.write(lambda t: _undo_in(t, Change(target, annotator, utc_now())))
     return TakenBack(step.action, read_claimed_task(store, step.task_id, annotator)) if step else None
 
 
@@ -63,7 +46,7 @@ def redo_last(store: Store, project: str, annotator: str) -> TakenBack | None:
         UsageError: others have filled the task meanwhile; nothing was recorded.
     """
     target = get_project(store, project)
-    step = store.write(lambda t: _redo_in(t, _Change(target, annotator, utc_now())))
+    step = store.write(lambda t: _redo_in(t, Change(target, annotator, utc_now())))
     return TakenBack(step.action, None) if step else None
 
 
@@ -77,14 +60,14 @@ def reopen_task(store: Store, project: str, annotator: str, task_id: str) -> Cla
         UsageError: others have filled the task meanwhile; nothing was changed.
     """
     target = get_project(store, project)
-    store.write(lambda t: _reopen_in(t, _Change(target, annotator, utc_now()), task_id))
+    store.write(lambda t: _reopen_in(t, Change(target, annotator, utc_now()), task_id))
     task = read_claimed_task(store, task_id, annotator)
     if task is None:
         raise UsageError("The task went to somebody else at that moment.", "Choose another one.")
     return task
 
 
-def _undo_in(transaction: Transaction, change: _Change) -> Step | None:
+def _undo_in(transaction: Transaction, change: Change) -> Step | None:
     done = read_stacks(transaction, change.project.id, change.annotator).done
     if not done:
         return None
@@ -92,67 +75,26 @@ def _undo_in(transaction: Transaction, change: _Change) -> Step | None:
     if step.action in ("flag", "comment"):
         record_flag_change(transaction, step.id, change.project.id, change.annotator, "undo", change.now)
     else:
-        _retract(transaction, change, step.task_id, step.id, "undo")
+        take_back(transaction, change, step.task_id, step.id, "undo")
     return step
 
 
-def _reopen_in(transaction: Transaction, change: _Change, task_id: str) -> None:
+def _reopen_in(transaction: Transaction, change: Change, task_id: str) -> None:
     latest = transaction.run(_READ_LATEST, [change.project.id, task_id, change.annotator])
-    if not latest or latest[0][2] != "studio":
+    if not latest or latest[0][2] not in OWN_SOURCES:
         raise NotFoundError(
             f"{change.annotator} has not judged the task '{task_id}' here.", "Choose one of your own history."
         )
     judgement_id, status, _, shown = latest[0]
     if status != JudgementStatus.RETRACTED:
-        is_back = _retract(transaction, change, task_id, judgement_id, "reopen")
+        is_back = take_back(transaction, change, task_id, judgement_id, "reopen")
     else:
-        is_back = _lease_again(transaction, change, task_id, _read_task(transaction, task_id), shown)
+        is_back = lease_again(transaction, change, task_id, shown)
     if not is_back:
         raise UsageError("Others have filled this task meanwhile.", "Choose another one; nothing was changed.")
 
 
-def _retract(transaction: Transaction, change: _Change, task_id: str, judgement_id: str, reason: str) -> bool:
-    """Takes a judgement back and leases its task to its annotator again; False when no slot is left for that."""
-    old = dict(zip(_COPIED, transaction.run(_READ_JUDGEMENT, [judgement_id])[0], strict=True))
-    task = _read_task(transaction, task_id)
-    row = {
-        "id": new_id("jdg"), "entry": new_id(), "project_id": change.project.id, "task_id": task_id,
-        "example_id": task[0], "annotator": change.annotator, "kind": old["kind"],
-        "status": JudgementStatus.RETRACTED.value, "value": "{}", "reason": reason, "shown": old["shown"],
-        "seconds": None, "rubric_hash": None, "guideline_hash": None, "supersedes": judgement_id, "source": "studio",
-        "created_at": change.now,
-    }  # fmt: skip
-    append_judgement(transaction, row)
-    is_back = _lease_again(transaction, change, task_id, task, old["shown"])
-    if is_back and old["status"] == JudgementStatus.SUBMITTED:  # a skip has left the draft as it was
-        value = to_screen_value(
-            TaskKind(old["kind"]), json.loads(old["value"]), json.loads(task[1]), json.loads(old["shown"])
-        )
-        draft = canonical_json({"value": value, "reason": old["reason"]})
-        transaction.run(UPSERT_DRAFT, [task_id, change.annotator, draft, old["shown"], change.now])
-    transaction.journal({"judgement": row, "slot": read_slot(transaction, row), "candidate": None})
-    return is_back
-
-
-def _lease_again(
-    transaction: Transaction, change: _Change, task_id: str, task: tuple[str, str, int], shown: str | None
-) -> bool:
-    memory = transaction.queue_memory
-    memory.forget_leases(change.project.id, change.annotator)
-    transaction.afterwards.append(lambda: memory.forget_person(change.project.id, change.annotator))
-    until = change.now + timedelta(seconds=change.project.lease_seconds)
-    kept = transaction.run(
-        "UPDATE assignments SET leased_until = ?, claimed_at = ?, token = ? WHERE task_id = ? AND annotator = ?",
-        [until, change.now, REOPENED + secrets.token_hex(8), task_id, change.annotator],
-    )
-    if kept[0][0]:
-        return True
-    order = json.loads(shown) if shown else shuffle(json.loads(task[1]))
-    lease = Lease(task_id, change.project, change.annotator, change.now, is_again=True)
-    return take_slot(transaction, lease, task[2], order)
-
-
-def _redo_in(transaction: Transaction, change: _Change) -> Step | None:
+def _redo_in(transaction: Transaction, change: Change) -> Step | None:
     undone = read_stacks(transaction, change.project.id, change.annotator).undone
     if not undone:
         return None
@@ -161,25 +103,23 @@ def _redo_in(transaction: Transaction, change: _Change) -> Step | None:
         record_flag_change(transaction, step.id, change.project.id, change.annotator, "redo", change.now)
         return step
     old = dict(zip(_COPIED, transaction.run(_READ_JUDGEMENT, [step.id])[0], strict=True))
-    task = _read_task(transaction, step.task_id)
+    example_id, _, _ = read_task(transaction, step.task_id)
     detail = json.loads(old["detail"] or "{}")
     row = {
         **old, "id": new_id("jdg"), "entry": new_id(), "project_id": change.project.id, "task_id": step.task_id,
-        "example_id": task[0], "annotator": change.annotator, "source": "studio", "created_at": change.now,
+        "example_id": example_id, "annotator": change.annotator, "source": "studio", "created_at": change.now,
         "supersedes": find_previous(transaction, step.task_id, change.annotator),
         # What was written with the first of them stays that one's; `same_as` leads there.
         "detail": canonical_json({**detail, "redo_of": step.id, "same_as": detail.get("same_as", step.id)}),
     }  # fmt: skip
     append_judgement(transaction, row)
-    _settle_slot(transaction, change, step, task, old)
+    _settle_slot(transaction, change, step, str(old["shown"]))
     apply_rules(transaction, row, change.project.rules)
     transaction.journal({"judgement": row, "slot": read_slot(transaction, row)})
     return step
 
 
-def _settle_slot(
-    transaction: Transaction, change: _Change, step: Step, task: tuple[str, str, int], old: dict[str, Any]
-) -> None:
+def _settle_slot(transaction: Transaction, change: Change, step: Step, shown: str) -> None:
     """Fills the slot for good after a redone submit, frees it after a redone skip."""
     own = [step.task_id, change.annotator]
     if step.action == "skip":
@@ -187,17 +127,12 @@ def _settle_slot(
         memory = transaction.queue_memory
         transaction.afterwards.append(lambda: memory.forget_person(change.project.id, change.annotator))
         return
-    if not _lease_again(transaction, change, step.task_id, task, old["shown"]):
+    if not lease_again(transaction, change, step.task_id, shown):
         raise UsageError(
             "Others have filled this task since you took your answer back.", "It stays taken back; nothing was lost."
         )
     transaction.run(
         "UPDATE assignments SET leased_until = NULL, shown = ? WHERE task_id = ? AND annotator = ?",
-        [old["shown"], *own],
+        [shown, *own],
     )
     transaction.run("DELETE FROM drafts WHERE task_id = ? AND annotator = ?", own)
-
-
-def _read_task(transaction: Transaction, task_id: str) -> tuple[str, str, int]:
-    example_id, candidate_ids, overlap = transaction.run(_READ_TASK, [task_id])[0]
-    return str(example_id), str(candidate_ids), int(overlap)

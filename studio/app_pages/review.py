@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import streamlit as st
 
+from pitchpipe.prompts.answers import list_text_questions
 from pitchpipe.prompts.library import load_guideline
 from pitchpipe.store import adjudicating, disputes, people, prompt_versions
 from pitchpipe.store.database import Store
@@ -230,10 +231,11 @@ def _settle(
         if taken is not None:
             adjudicating.accept_judgement(store, project.name, taken, **common)
         elif own is not None:
-            value, reason, rubric_hash = own
+            value, reason, screen = own
             adjudicating.adjudicate(
-                store, project.name, task_id, value, reason=reason, rubric_hash=rubric_hash, **common
-            )
+                store, project.name, task_id, value, reason=reason, rubric_hash=screen.hash,
+                text_questions=list_text_questions(screen), **common,
+            )  # fmt: skip
     except PitchpipeError as error:
         tell("warning", f"{error.happened} {error.advice}")
         return

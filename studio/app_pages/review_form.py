@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from pitchpipe.prompts.library import Question, Rubric, load_rubric, load_screen
+from pitchpipe.prompts.library import Question, Rubric, Screen, load_rubric, load_screen, make_screen
 from pitchpipe.store.database import Store
 from pitchpipe.store.dispute_reading import Case
 from pitchpipe.store.disputes import list_rubrics
@@ -18,8 +18,8 @@ _ASKABLE = (TaskKind.COMPARE, TaskKind.RATE, TaskKind.TAG, TaskKind.RANK, TaskKi
 _NOTHING_CHOSEN: dict[str, Any] = {}
 
 
-def show_own_answer(case: Case, rubric: Rubric | None) -> tuple[dict[str, Any], str, str | None] | None:
-    """The value (stored terms), the reason and the rubric's hash when the form was sent, else None."""
+def show_own_answer(case: Case, rubric: Rubric | None) -> tuple[dict[str, Any], str, Screen] | None:
+    """The value (stored terms), the reason and what was asked when the form was sent, else None."""
     if case.kind not in _ASKABLE:
         st.text("Take one of the raters' answers: a task of this kind has no short form.")
         return None
@@ -34,7 +34,7 @@ def show_own_answer(case: Case, rubric: Rubric | None) -> tuple[dict[str, Any], 
     if given == _NOTHING_CHOSEN:
         st.warning("Choose an answer first, then settle.")
         return None
-    return given, reason, rubric.hash if rubric else None
+    return given, reason, make_screen(case.kind, rubric)
 
 
 def find_rubric(case: Case, project: Project, prompts: Path) -> Rubric | None:

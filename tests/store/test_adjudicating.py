@@ -24,7 +24,9 @@ from pitchpipe.store.errors import NotFoundError, UsageError
 from pitchpipe.store.judgement_reading import CURRENT_ADJUDICATIONS, CURRENT_JUDGEMENTS, measure_project_agreement
 from pitchpipe.store.projects import get_project
 from pitchpipe.store.records import SubmitOutcome
+from pitchpipe.store.tasking import create_tasks
 from pitchpipe.store.undoing import undo_last
+from tests.store import desk
 from tests.store.judged import PROJECT, add_example, add_flag, add_judgement, add_task, prefer
 
 
@@ -181,13 +183,85 @@ def test_measurements_are_never_settled(disputed: Store) -> None:
             adjudicate(disputed, PROJECT, task, prefer("a"), reason="", actor="cora", adjudication_id=task)
 
 
-def test_a_corrected_answer_is_a_candidate_that_counts_while_the_adjudication_does(store: Store) -> None:
-    add_example(store, "e1", "A")
-    add_task(store, "t1", "e1", "edit", "A")
-    given = add_judgement(store, "t1", "ana", {"text": "corrected"})
-    accept_judgement(store, PROJECT, given, actor="cora", adjudication_id="adj1")
+def only_task(store: Store) -> str:
+    return str(store.read("SELECT id FROM tasks")[0][0])
+
+
+def test_words_taken_over_stay_the_raters_and_are_counted_once(store: Store, tmp_path: Path) -> None:
+    desk.add_example(store, tmp_path, ["The lid is blue."])
+    create_tasks(store, PROJECT, "edit")
+    desk.judge(store, "ana", {"text": "The lid is green."}, judgement_id="j1")
+    common = {"actor": "cora", "reason": "", "closes_flags": False}
+    accept_judgement(store, PROJECT, "j1", adjudication_id="adj1", **common)  # type: ignore[arg-type]
+    adjudicate(store, PROJECT, only_task(store), {"text": "The lid is green."}, adjudication_id="adj2", **common)  # type: ignore[arg-type]
+    assert store.read("SELECT text FROM candidates WHERE judgement_id IS NOT NULL") == [("The lid is green.",)]
+    assert create_tasks(store, PROJECT, "compare")["asked"] == 1
+    # The curator's word stands also when the rater takes hers back.
+    for name, rater in (("before", "ana"), ("after", "cora")):
+        _, rows, dropped = desk.freeze(store, name)
+        pairs = [(row["answer_a"], row["answer_b"], row["raters"]) for row in rows if row["pair_origin"] == "edit"]
+        assert pairs == [("The lid is green.", "The lid is blue.", '["cora"]')]
+        written = [(row["answer"], row["raters"]) for row in rows if row["origin"] == "person"]
+        assert written == [("The lid is green.", f'["{rater}"]')]
+        assert {drop["rule"] for drop in dropped} <= {"not_judged"}  # the comparison just made
+        undo_last(store, PROJECT, "ana")
+    assert create_tasks(store, PROJECT, "rate")["asked"] == 2
+
+
+def test_words_of_the_curators_own_are_an_answer_that_counts_while_the_adjudication_does(
+    store: Store, tmp_path: Path
+) -> None:
+    example = desk.add_example(store, tmp_path, ["The lid is blue."])
+    create_tasks(store, PROJECT, "edit")
+    desk.judge(store, "ana", {"text": "The lid is green."}, judgement_id="j1")
+    with pytest.raises(UsageError, match="Nothing was changed"):
+        adjudicate(
+            store, PROJECT, only_task(store), {"text": "The lid is blue."}, reason="", actor="cora",
+            adjudication_id="adj0",
+        )  # fmt: skip
+    value = {"text": "The lid is red."}
+    adjudicate(store, PROJECT, only_task(store), value, reason="", actor="cora", adjudication_id="adj1")
     rows = store.read("SELECT origin, text, parent_id FROM candidates WHERE judgement_id = 'adj1'")
-    assert rows == [("person", "corrected", "e1A")]
+    assert rows == [("person", "The lid is red.", f"{example}-0")]
+    withdraw_adjudication(store, PROJECT, only_task(store), "cora")
+    _, _, dropped = desk.freeze(store)
+    assert [drop["rule"] for drop in dropped] == ["judgement_taken_back"]
+
+
+def test_an_accepted_instruction_keeps_its_own_example_and_its_side_of_the_seal(store: Store, tmp_path: Path) -> None:
+    desk.add_example(store, tmp_path, [], prompt="Write a request.")
+    desk.add_example(store, tmp_path, ["x"], prompt="How do I clean the blue kettle?", split="holdout")
+    create_tasks(store, PROJECT, "write")
+    written = {"instruction": "How do I clean the blue kettle?", "text": "With vinegar."}
+    desk.judge(store, "ana", written, judgement_id="j1")
+    accept_judgement(store, PROJECT, "j1", actor="cora", adjudication_id="adj1")
+    own = {"instruction": "How do I open the lid?", "text": "Press it."}
+    _, rows, dropped = desk.freeze(store, "accepted")
+    assert [(row["split"], row["answer"]) for row in rows] == [("holdout", "x"), ("holdout", "With vinegar.")]
+    assert dropped == []
+    adjudicate(store, PROJECT, only_task(store), own, reason="", actor="cora", adjudication_id="adj2")
+    _, rows, dropped = desk.freeze(store, "own")
+    found = [(row["split"], json.loads(row["messages"])[0]["content"], row["answer"]) for row in rows]
+    assert found == [
+        ("holdout", "How do I clean the blue kettle?", "x"), ("train", "How do I open the lid?", "Press it.")
+    ]  # fmt: skip
+    assert [drop["rule"] for drop in dropped] == ["overruled"]
+
+
+def test_words_that_answer_a_question_stay_words_when_they_are_settled(store: Store, tmp_path: Path) -> None:
+    desk.add_example(store, tmp_path, ["x"])
+    create_tasks(store, PROJECT, "rate", rubric="checks")
+    value = {"helpfulness": 3, "note": "the unit"}
+    desk.judge(store, "ana", value, judgement_id="j1", text_questions=["note"])
+    accept_judgement(store, PROJECT, "j1", actor="cora", adjudication_id="adj1")
+    for name, words in (("accepted", "the unit"), ("own", "the source")):
+        _, rows, _ = desk.freeze(store, name)
+        assert json.loads(rows[0]["scores"]) == {"helpfulness": 3.0}
+        assert json.loads(rows[0]["words"]) == {"note": [{"rater": "cora", "words": words}]}
+        adjudicate(
+            store, PROJECT, only_task(store), {**value, "note": "the source"}, reason="", actor="cora",
+            adjudication_id=f"adj-{name}", text_questions=["note"],
+        )  # fmt: skip
 
 
 def test_a_curators_last_word_leaves_their_own_work_as_an_annotator_alone(compare_store: Store) -> None:

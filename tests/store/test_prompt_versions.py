@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitchpipe.store.annotating import submit_judgement
+from pitchpipe.store.annotating import skip_task, submit_judgement
 from pitchpipe.store.asking_again import ask_again, read_ask
-from pitchpipe.store.database import Store
+from pitchpipe.store.database import Store, utc_now
+from pitchpipe.store.errors import UsageError
+from pitchpipe.store.history import list_history
 from pitchpipe.store.identity import hash_text, new_id
 from pitchpipe.store.judgement_reading import CURRENT_JUDGEMENTS
 from pitchpipe.store.projects import get_project
@@ -24,7 +28,7 @@ from pitchpipe.store.prompt_versions import (
 )
 from pitchpipe.store.queueing import claim_next_task, count_progress
 from pitchpipe.store.records import ClaimedTask, SubmitOutcome
-from pitchpipe.store.undoing import undo_last
+from pitchpipe.store.undoing import redo_last, reopen_task, undo_last
 
 OLD, NEW = hash_text("old"), hash_text("new")
 
@@ -40,7 +44,7 @@ def judge(store: Store, annotator: str, guideline: str, verdict: str = "first", 
     assert task is not None
     outcome = submit_judgement(
         store, judgement_id=new_id("jdg"), task_id=task.task_id, annotator=annotator, token=task.token, reason=reason,
-        value={"verdict": verdict, "strength": -1 if verdict == "first" else 1}, guideline_hash=guideline,
+        value={"verdict": verdict, "strength": -1 if verdict == "first" else 1}, guideline_hash=guideline, seconds=8.5,
     )  # fmt: skip
     assert outcome is SubmitOutcome.RECORDED
     return task
@@ -102,7 +106,9 @@ def test_who_is_asked_again_gets_the_task_back_with_the_earlier_entry_and_the_re
     assert task is not None
     assert task.task_id == first.task_id
     assert task.answers == first.answers
-    assert task.draft == {"value": {"verdict": "first", "strength": -1}, "reason": "as it was"}
+    assert task.draft is not None
+    assert abs(time.time() * 1000 - task.draft.pop("at")) < 60_000  # newer than whatever a browser kept
+    assert task.draft == {"value": {"verdict": "first", "strength": -1}, "reason": "as it was", "seconds": 8.5}
     assert read_ask(compare_store, task.task_id, "ana") == "Facts beat tone now"
     assert read_ask(compare_store, task.task_id, "ben") is None
 
@@ -124,6 +130,60 @@ def test_the_new_judgement_supersedes_the_old_in_what_counts(compare_store: Stor
     after = claim_next_task(compare_store, "p", "ana")
     assert after is not None and after.task_id != first.task_id
     assert count_progress(compare_store, "p", "ana").done == 1
+
+
+@pytest.fixture
+def asked(compare_store: Store) -> ClaimedTask:
+    """The only task, with room for one; ana judged it, was asked again, and holds it."""
+    compare_store.write(lambda t: t.run("DELETE FROM tasks WHERE position > (SELECT min(position) FROM tasks)"))
+    compare_store.write(lambda t: t.run("UPDATE tasks SET overlap = 1"))
+    judge(compare_store, "ana", OLD, reason="as it was")
+    ask_again(compare_store, "p", [list_outdated(compare_store, "p", NEW)[0].judgement_id], "cora", "new words")
+    assert count_progress(compare_store, "p", "ana").available == 1
+    task = claim_next_task(compare_store, "p", "ana")
+    assert task is not None
+    assert count_progress(compare_store, "p", "ana").available == 1
+    return task
+
+
+def read_standing_values(store: Store) -> list[tuple[str, str]]:
+    frame = store.read_frame(CURRENT_JUDGEMENTS, [get_project(store, "p").id])
+    return list(frame.select("annotator", "value").iter_rows())
+
+
+def test_a_task_that_is_asked_again_waits_for_its_annotator_and_goes_to_nobody_else(
+    compare_store: Store, asked: ClaimedTask
+) -> None:
+    for days in (30, 60, 300):
+        later = utc_now() + timedelta(days=days)
+        assert claim_next_task(compare_store, "p", "ben", later) is None
+        again = claim_next_task(compare_store, "p", "ana", later)
+        assert again is not None and again.token == asked.token
+    assert [(entry.status, entry.reason) for entry in list_history(compare_store, "p", "ana")] == [
+        ("retracted", "new words")
+    ]
+    assert reopen_task(compare_store, "p", "ana", asked.task_id).task_id == asked.task_id
+    assert claim_next_task(compare_store, "p", "ben", utc_now() + timedelta(days=30)) is None
+
+
+def test_who_is_asked_again_can_say_the_same_again(compare_store: Store, asked: ClaimedTask) -> None:
+    assert read_standing_values(compare_store) == []
+    redone = redo_last(compare_store, "p", "ana")
+    assert redone is not None and redone.action == "submit"
+    assert [rater for rater, _ in read_standing_values(compare_store)] == ["ana"]
+    assert read_ask(compare_store, asked.task_id, "ana") is None
+    assert claim_next_task(compare_store, "p", "ana") is None
+    assert undo_last(compare_store, "p", "ana") is not None
+
+
+def test_who_skips_what_is_asked_again_leaves_it_to_others(compare_store: Store, asked: ClaimedTask) -> None:
+    skip_task(
+        compare_store, judgement_id="s1", task_id=asked.task_id, annotator="ana", token=asked.token, reason="cannot"
+    )
+    judge(compare_store, "ben", NEW)
+    with pytest.raises(UsageError, match="Others have filled"):
+        reopen_task(compare_store, "p", "ana", asked.task_id)
+    assert [entry.status for entry in list_history(compare_store, "p", "ana")] == ["skipped"]
 
 
 def test_a_judgement_that_was_changed_before_its_annotator_came_back_is_not_asked(compare_store: Store) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from pitchpipe.store import adjudicating
 from pitchpipe.store.curating import decide
 from pitchpipe.store.database import Store
-from pitchpipe.store.identity import canonical_json, content_id, new_id
+from pitchpipe.store.identity import content_id, new_id
 from pitchpipe.store.judgement_reading import measure_project_agreement
 from pitchpipe.store.knowledge import FIRST_COLUMNS
 from pitchpipe.store.snapshot_building import identify_row
@@ -35,20 +36,13 @@ def screen_store(store: Store, tmp_path: Path) -> Store:
     return store
 
 
-def adjudicate(store: Store, value: dict[str, Any], curator: str = "cora", status: str = "submitted") -> str:
-    """A curator's row on the only task, as the review page writes it."""
-    task = store.read("SELECT id, project_id, example_id, kind, candidate_ids FROM tasks")[0]
-    judgement_id = new_id("jdg")
-    store.write(
-        lambda t: t.run(
-            "INSERT INTO judgements (id, entry, project_id, task_id, example_id, annotator, kind, status, value, "
-            "reason, shown, source, created_at, detail) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', '[]', 'adjudication', TIMESTAMP '2026-01-01', ?)",
-            [judgement_id, new_id(), task[1], task[0], task[2], curator, task[3], status, canonical_json(value),
-             '{"adjudicates": []}'],
-        )
+def adjudicate(store: Store, value: dict[str, Any], curator: str = "cora") -> str:
+    """A curator's last word on the only task."""
+    task_id, adjudication_id = store.read("SELECT id FROM tasks")[0][0], new_id("adj")
+    adjudicating.adjudicate(
+        store, "p", task_id, value, reason="", actor=curator, adjudication_id=adjudication_id
     )  # fmt: skip
-    return judgement_id
+    return adjudication_id
 
 
 def only(rows: list[dict[str, Any]], kind: str, **columns: Any) -> dict[str, Any]:
@@ -215,7 +209,7 @@ def test_an_adjudication_decides_alone(screen_store: Store) -> None:
     assert json.loads(pair["judgement_ids"]) == [decided]
     assert [(drop["rule"], drop["reason"].split()[0]) for drop in dropped] == [("overruled", "cora")]
     assert only(rows, "answer", answer="left")["scores"] is None
-    adjudicate(screen_store, {}, status="retracted")
+    adjudicating.withdraw_adjudication(screen_store, "p", screen_store.read("SELECT id FROM tasks")[0][0], "cora")
     _, rows, dropped = freeze(screen_store, "after")
     assert only(rows, "pair", pair_origin="compare")["verdict"] == "a"
     assert dropped == []
@@ -236,11 +230,18 @@ def test_a_curator_who_chooses_an_annotators_correction_keeps_it_as_theirs(store
     assert [drop["rule"] for drop in dropped] == ["overruled"]
 
 
-def test_a_correction_that_is_no_answer_yet_is_listed_not_lost(store: Store, tmp_path: Path) -> None:
+def test_a_curators_own_correction_is_an_answer_and_one_that_is_missing_is_listed(store: Store, tmp_path: Path) -> None:
     add_example(store, tmp_path, ["The lid is blue."])
     create_tasks(store, "p", "edit")
-    adjudicate(store, {"text": "a third version"})
-    _, _, dropped = freeze(store)
+    decided = adjudicate(store, {"text": "a third version"})
+    _, rows, dropped = freeze(store, "one")
+    pair = only(rows, "pair")
+    assert (pair["answer_a"], pair["answer_b"], pair["strategy"], pair["raters"]) == (
+        "a third version", "The lid is blue.", "adjudicated", '["cora"]'
+    )  # fmt: skip
+    assert dropped == []
+    store.write(lambda t: t.run("DELETE FROM candidates WHERE judgement_id = ?", [decided]))
+    _, _, dropped = freeze(store, "two")
     assert [drop["rule"] for drop in dropped] == ["answer_not_stored"]
 
 
