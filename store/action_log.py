@@ -7,6 +7,7 @@ is.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -25,8 +26,10 @@ SELECT l.entry, l.flag_id, f.task_id, CASE WHEN l.action = 'raise' THEN f.kind E
        f.closed_at IS NOT NULL AND f.closed_by <> f.annotator
 FROM flag_log AS l JOIN flags AS f ON f.id = l.flag_id
 WHERE l.project_id = $project AND l.annotator = $annotator
-ORDER BY 1
+ORDER BY 1 DESC LIMIT $most
 """
+_FIRST_READ = 200
+_TIMES_MORE = 10
 
 _ACTIONS = {"submitted": "submit", "skipped": "skip", "flag": "flag", "comment": "comment"}
 
@@ -48,6 +51,8 @@ class Stacks:
     undone: dict[str, Step] = field(default_factory=dict)
     latest: dict[str, str] = field(default_factory=dict)
     """The judgement that stands on each task."""
+    unknown: set[str] = field(default_factory=set)
+    """Ids of what is undone and was done before the log begins."""
 
     def do(self, step: Step) -> None:
         """Puts a step on top of what is done; a task has one judgement that stands."""
@@ -61,11 +66,31 @@ class Stacks:
         step = self.done.pop(id, None)
         if step is not None and can_redo:
             self.undone[step.id] = step
+        elif can_redo:
+            self.unknown.add(id)
 
 
 def read_stacks(transaction: Transaction, project_id: str, annotator: str) -> Stacks:
-    """The stacks of an annotator in a project as they are now."""
-    return replay(transaction.run(_READ_LOG, {"project": project_id, "annotator": annotator}))
+    """The stacks of an annotator in a project as they are now, at least down to the top of each.
+
+    Only the latest part of the log is read where it tells both tops: it begins with a step that emptied what was undone,
+    some of it is still done, and all that was undone since is in it. Whatever lies before is below.
+    """
+    most = _FIRST_READ
+    while True:
+        log = transaction.run(_READ_LOG, {"project": project_id, "annotator": annotator, "most": most})[::-1]
+        if len(log) < most:
+            return replay(log)
+        stacks = replay(itertools.dropwhile(lambda row: not _is_new_step(row), log))
+        if stacks.done and not stacks.unknown:
+            return stacks
+        most *= _TIMES_MORE
+
+
+def _is_new_step(row: tuple[Any, ...]) -> bool:
+    """Whether a row of the log is something done anew, after which nothing can be redone."""
+    _, _, _, status, source, _, detail, _ = row
+    return status in _ACTIONS and source == "studio" and not (detail and json.loads(detail).get("redo_of"))
 
 
 def replay(log: Iterable[tuple[Any, ...]]) -> Stacks:
@@ -94,6 +119,7 @@ def replay(log: Iterable[tuple[Any, ...]]) -> Stacks:
         elif source == "studio":
             if redone is None:
                 stacks.undone.clear()
+                stacks.unknown.clear()
             else:
                 stacks.undone.pop(redone, None)
             stacks.do(Step(_ACTIONS[status], id, task_id))

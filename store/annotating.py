@@ -103,14 +103,8 @@ def _record(
     value: dict[str, Any] | None,
     text_questions: Sequence[str] = (),
 ) -> SubmitOutcome:
-    known = transaction.run("SELECT task_id, annotator FROM judgements WHERE id = ?", [details["id"]])
-    if known == [(task_id, details["annotator"])]:
+    if _is_recorded(transaction, task_id, details):
         return SubmitOutcome.REPEATED
-    if known:
-        raise UsageError(
-            f"The judgement id '{details['id']}' belongs to another task or annotator.",
-            "Make a new, random id for each judgement before its first try.",
-        )
     leases = transaction.run(_READ_LEASE, [task_id, details["annotator"], token])
     if not leases:
         return SubmitOutcome.STALE
@@ -128,7 +122,7 @@ def _record(
         stored = to_stored_value(TaskKind(kind), value, candidates, json.loads(shown), subject)
         detail = _describe_value(stored, TaskKind(kind), candidates, subject, text_questions)
         if rules.suggestions:
-            detail |= describe_acceptance(transaction, task_id, stored)
+            detail |= describe_acceptance(transaction, task_id, claimed_at, stored)
     row = {
         **details, "entry": new_id(), "project_id": project_id, "task_id": task_id, "example_id": example_id,
         "kind": kind, "value": canonical_json(stored), "shown": shown, "source": "studio", "created_at": now,
@@ -138,19 +132,36 @@ def _record(
     append_judgement(transaction, row)
     _note_end(transaction, row)
     apply_rules(transaction, row, rules)
-    if value is None:
-        transaction.run("DELETE FROM assignments WHERE task_id = ? AND slot = ?", [task_id, slot])
-        transaction.journal({"judgement": row, "slot": None})
-        return SubmitOutcome.RECORDED
-    transaction.run("UPDATE assignments SET leased_until = NULL WHERE task_id = ? AND slot = ?", [task_id, slot])
-    transaction.run("DELETE FROM drafts WHERE task_id = ? AND annotator = ?", [task_id, details["annotator"]])
-    written = add_written(transaction, row, stored, candidates)
     slot_row = {
         "task_id": task_id, "slot": slot, "project_id": project_id, "annotator": row["annotator"], "token": token,
         "shown": shown, "claimed_at": claimed_at, "leased_until": None,
     }  # fmt: skip
-    transaction.journal({"judgement": row, "slot": slot_row, **written})
+    _settle(transaction, row, slot_row, candidates)
     return SubmitOutcome.RECORDED
+
+
+def _is_recorded(transaction: Transaction, task_id: str, details: dict[str, Any]) -> bool:
+    """Whether the judgement is there already. Raises UsageError where its id stands for another one."""
+    known = transaction.run("SELECT task_id, annotator FROM judgements WHERE id = ?", [details["id"]])
+    if known and known != [(task_id, details["annotator"])]:
+        raise UsageError(
+            f"The judgement id '{details['id']}' belongs to another task or annotator.",
+            "Make a new, random id for each judgement before its first try.",
+        )
+    return bool(known)
+
+
+def _settle(transaction: Transaction, row: dict[str, Any], slot: dict[str, Any], candidates: list[str]) -> None:
+    """Fills the slot for good, or frees it after a skip, and journals the judgement with what was written with it."""
+    place = [slot["task_id"], slot["slot"]]
+    if row["status"] == JudgementStatus.SKIPPED:
+        transaction.run("DELETE FROM assignments WHERE task_id = ? AND slot = ?", place)
+        transaction.journal({"judgement": row, "slot": None})
+        return
+    transaction.run("UPDATE assignments SET leased_until = NULL WHERE task_id = ? AND slot = ?", place)
+    transaction.run("DELETE FROM drafts WHERE task_id = ? AND annotator = ?", [row["task_id"], row["annotator"]])
+    written = add_written(transaction, row, json.loads(row["value"]), candidates)
+    transaction.journal({"judgement": row, "slot": slot, **written})
 
 
 def _note_end(transaction: Transaction, row: dict[str, Any]) -> None:

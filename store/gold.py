@@ -158,7 +158,7 @@ def read_results(
 
 
 def count_known(run: Run, project_id: str, annotator: str) -> tuple[int, int]:
-    """Tasks with a known answer that the annotator has met, and those yet to meet for which they have the skill."""
+    """Tasks with a known answer that the annotator has met, and that they are still to meet, having the skill."""
     met, left = run(_COUNT_KNOWN, {"project": project_id, "annotator": annotator})[0]
     return int(met), int(left)
 

@@ -41,7 +41,8 @@ SELECT arg_max(status, entry) FROM judgements WHERE task_id = ? AND annotator = 
 """
 
 _OWN_LEASE = """
-SELECT token, shown, leased_until FROM assignments WHERE task_id = ? AND annotator = ? AND leased_until IS NOT NULL
+SELECT token, shown, leased_until, claimed_at FROM assignments
+WHERE task_id = ? AND annotator = ? AND leased_until IS NOT NULL
 """
 
 
@@ -99,6 +100,7 @@ class _Leased:
     token: str
     shown: list[str]
     until: datetime
+    claimed_at: datetime
 
 
 @dataclass(slots=True)
@@ -197,7 +199,7 @@ class Claim:
         if token is None or task.overlap == 1:
             transaction.afterwards.append(lambda: memory.full.add(task.id))
         if token is not None:
-            self.fresh = _Leased(task, token, shown, lease.until)
+            self.fresh = _Leased(task, token, shown, lease.until, self.now)
         return token is not None
 
 
@@ -216,10 +218,10 @@ def read_claimed_task(
     if rules is None:
         rules = read_rules(store.read("SELECT queue_rules FROM projects WHERE id = ?", [project_id])[0][0])
     draft = store.read("SELECT body FROM drafts WHERE task_id = ? AND annotator = ?", [task_id, annotator])
-    token, shown, until = leases[0]
+    token, shown, until, claimed_at = leases[0]
     body = draft[0][0] if draft else None
     task = OpenTask(task_id, candidate_ids, 0, 0, 0, shown, body, None, kind, example_id, rubric)
-    return _show(store, _Leased(task, token, json.loads(shown), until), rules)
+    return _show(store, _Leased(task, token, json.loads(shown), until, claimed_at), rules)
 
 
 def _show(store: Store, leased: _Leased, rules: QueueRules) -> ClaimedTask:
@@ -229,7 +231,8 @@ def _show(store: Store, leased: _Leased, rules: QueueRules) -> ClaimedTask:
     texts = dict(store.read(f"SELECT id, text FROM candidates WHERE id IN ({marks})", shown))
     suggestion = None
     if rules.suggestions:
-        suggestion = read_suggestion(store, task.id, TaskKind(task.kind), json.loads(task.candidate_ids), shown)
+        candidate_ids = json.loads(task.candidate_ids)
+        suggestion = read_suggestion(store, task.id, TaskKind(task.kind), candidate_ids, shown, leased.claimed_at)
     return ClaimedTask(
         task_id=task.id,
         kind=TaskKind(task.kind),

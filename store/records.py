@@ -161,7 +161,7 @@ class QueueRules:
     gold_least_accuracy: float = 0.0
     """An annotator below this share of right gold answers, of at least five, is paused. 0 is off."""
     gold_feedback: bool = False
-    """Whether an annotator is told the known answer after a gold task."""
+    """Whether an annotator is told after a gold task whether they found the known answer, and why it is that."""
     calibration_tasks: int = 0
     """So many gold tasks come first, before any real work. 0 is off."""
     repeat_every: int = 0
@@ -221,7 +221,7 @@ class ClaimedTask:
     rubric: str | None = None
     """The name of the rubric or screen that it is judged by; None takes the project's for its kind."""
     suggestion: dict[str, Any] | None = None
-    """`{"value": ..., "score": 0.91, "source": "topics-v1"}` in screen terms, where the project shows suggestions."""
+    """`{"value": ..., "score": 0.91}` in screen terms, where the project shows suggestions; never what made it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +268,8 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class GoldFeedback:
-    """What an annotator is told after a task whose answer was known, where the project says so."""
+    """Of a task whose answer was known. Its annotator is told whether they found it and the explanation, where the
+    project says so."""
 
     is_right: bool
     value: dict[str, Any]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -23,7 +24,11 @@ from pitchpipe.store.records import TaskKind
 
 _LONGEST_SOURCE = 100
 _READ_TASKS = "SELECT id, kind, candidate_ids FROM tasks WHERE project_id = ? AND id IN (SELECT unnest(?))"
-_READ_LATEST = "SELECT source, score, value FROM suggestions WHERE task_id = ? ORDER BY created_at DESC, source LIMIT 1"
+# The one that was there when the task was claimed, so that what is recorded is what was shown all the time.
+_READ_SHOWN = """
+SELECT source, score, value FROM suggestions WHERE task_id = ? AND created_at <= ?
+ORDER BY created_at DESC, source LIMIT 1
+"""
 _SCHEMA = {
     "task_id": pl.String(), "source": pl.String(), "value": pl.String(), "score": pl.Float64(),
     "created_at": pl.Datetime("us"),
@@ -55,7 +60,9 @@ def add_suggestions(
         ids = [row[0] for row in rows]
         sql = "DELETE FROM suggestions WHERE source = ? AND task_id IN (SELECT unnest(?))"
         replaced = int(transaction.run(sql, [source, ids])[0][0]) if ids else 0
-        transaction.insert_frame("suggestions", pl.DataFrame(rows, _SCHEMA, orient="row"))
+        # As of now, behind every claim that was made without them.
+        frame = pl.DataFrame([(*row, utc_now()) for row in rows], _SCHEMA, orient="row")
+        transaction.insert_frame("suggestions", frame)
         done = {"added": len(rows) - replaced, "replaced": replaced}
         record_event(transaction, actor, "add_suggestions", project, {"source": source, **done})
         return done
@@ -64,23 +71,24 @@ def add_suggestions(
 
 
 def read_suggestion(
-    store: Store, task_id: str, kind: TaskKind, candidate_ids: list[str], shown: list[str]
+    store: Store, task_id: str, kind: TaskKind, candidate_ids: list[str], shown: list[str], claimed_at: datetime
 ) -> dict[str, Any] | None:
-    """The latest suggestion for a task in screen terms: `value`, `score`, `source`; None where there is none.
+    """The latest suggestion for a task when it was claimed, in screen terms: `value`, `score`; None if there was none.
 
     Whether its project shows suggestions is for the caller to ask.
     """
-    found = store.read(_READ_LATEST, [task_id])
+    found = store.read(_READ_SHOWN, [task_id, claimed_at])
     if not found:
         return None
-    source, score, value = found[0]
-    on_screen = to_screen_value(kind, json.loads(value), candidate_ids, shown)
-    return {"value": on_screen, "score": score, "source": source}
+    _, score, value = found[0]
+    return {"value": to_screen_value(kind, json.loads(value), candidate_ids, shown), "score": score}
 
 
-def describe_acceptance(transaction: Transaction, task_id: str, stored: dict[str, Any]) -> dict[str, Any]:
+def describe_acceptance(
+    transaction: Transaction, task_id: str, claimed_at: datetime, stored: dict[str, Any]
+) -> dict[str, Any]:
     """What a judgement's detail keeps of the suggestion that was shown with its task; nothing where there was none."""
-    found = transaction.run(_READ_LATEST, [task_id])
+    found = transaction.run(_READ_SHOWN, [task_id, claimed_at])
     if not found:
         return {}
     source, score, value = found[0]
@@ -89,7 +97,7 @@ def describe_acceptance(transaction: Transaction, task_id: str, stored: dict[str
 
 def _check(
     store: Store, project_id: str, suggestions: Sequence[dict[str, Any]], source: str
-) -> list[tuple[str, str, str, float | None, Any]]:
+) -> list[tuple[str, str, str, float | None]]:
     wanted = [str(suggestion.get("task_id")) for suggestion in suggestions]
     known = {row[0]: row[1:] for row in store.read(_READ_TASKS, [project_id, wanted])} if wanted else {}
     missing = [task_id for task_id in wanted if task_id not in known]
@@ -100,7 +108,7 @@ def _check(
         )
     if len(set(wanted)) < len(wanted):
         raise UsageError("A task is named more than once.", "Give one suggestion a task; nothing was kept.")
-    now, rows = utc_now(), []
+    rows = []
     for task_id, suggestion in zip(wanted, suggestions, strict=True):
         kind, candidate_ids = known[task_id]
         score = suggestion.get("score")
@@ -109,5 +117,5 @@ def _check(
                 f"The score {score!r} of task '{task_id}' is out of range.", "Use 0 to 1, or leave it out."
             )
         value = check_stored_value(TaskKind(kind), suggestion.get("value") or {}, json.loads(candidate_ids))
-        rows.append((task_id, source, canonical_json(value), None if score is None else float(score), now))
+        rows.append((task_id, source, canonical_json(value), None if score is None else float(score)))
     return rows

@@ -19,7 +19,7 @@ RULE_MEANINGS = {
     "widest_spread": "the largest difference between two ratings or strengths that counts as agreement",
     "gold_every": "one task with a known answer after so many ordinary ones; 0 is off",
     "gold_least_accuracy": "who is right on fewer known answers (0 to 1, of at least five) is paused; 0 is off",
-    "gold_feedback": "annotators are told the known answer afterwards",
+    "gold_feedback": "annotators are told afterwards whether they found the known answer, and why",
     "calibration_tasks": "so many tasks with a known answer come before any real work; 0 is off",
     "repeat_every": "one repeat of an annotator's own earlier task after so many ordinary ones; 0 is off",
     "suggestions": "a model's suggestion is shown",

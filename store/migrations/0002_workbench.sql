@@ -5,7 +5,7 @@
 ALTER TABLE tasks ADD COLUMN rubric VARCHAR;
 -- The language or skill that its annotators must have. NULL: none.
 ALTER TABLE tasks ADD COLUMN skill VARCHAR;
--- NULL ordinary work, else 'gold', 'calibration' or 'repeat'.
+-- NULL ordinary work, else 'gold' (calibration, too, is made of these) or 'repeat'.
 ALTER TABLE tasks ADD COLUMN purpose VARCHAR;
 -- Of a repeat: the task that it asks again, and of whom.
 ALTER TABLE tasks ADD COLUMN repeat_of VARCHAR;

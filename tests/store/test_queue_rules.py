@@ -275,7 +275,7 @@ def test_a_suggestion_is_shown_only_where_the_rules_say_so_and_its_acceptance_is
         read_one(compare_store, "SELECT candidate_ids FROM tasks WHERE id = ?", first)
     )[0]  # fmt: skip
     on_screen = {"verdict": "first" if is_first else "second", "strength": -2 if is_first else 2}
-    assert task.suggestion == {"value": on_screen, "score": 0.9, "source": "judge-v1"}
+    assert task.suggestion == {"value": on_screen, "score": 0.9}  # never what made it
     judge(compare_store, task, side="a", strength=2)
     judge(compare_store, claim(compare_store), side="a", strength=2)
     judge(compare_store, claim(compare_store))  # none was suggested

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from pitchpipe.store.people import change_person, sign_in
 from pitchpipe.store.projects import change_rules
 from pitchpipe.store.queueing import claim_next_task, count_progress
 from pitchpipe.store.standing import read_standing
+from pitchpipe.store.suggesting import add_suggestions
 from pitchpipe.store.tasking import create_tasks
 from tests.store.desk import add_example, claim, judge
 
@@ -130,3 +132,22 @@ def test_calibration_leaves_out_what_the_annotator_lacks_the_skill_for_until_the
     change_person(store, "ana", skills=["de"], actor="ana")
     assert read_standing(store, "p", "ana").calibration_left == 1
     assert claim(store, "ana").task_id == known
+
+
+def test_a_suggestion_that_comes_after_the_claim_is_neither_shown_nor_recorded(store: Store, tmp_path: Path) -> None:
+    for number in range(2):
+        add_example(store, tmp_path, ["x", "y"], prompt=f"Question number {number}?")
+    create_tasks(store, "p", "compare")
+    first, second = list_tasks(store)
+    change_rules(store, "p", suggestions=True)
+    add_suggestions(store, "p", [{"task_id": first, "value": LEFT}], "early")
+    shown = claim(store, "ana").suggestion
+    rival = {"verdict": "b", "strength": 2}
+    add_suggestions(store, "p", [{"task_id": first, "value": rival}], "late")
+    assert claim(store, "ana").suggestion == shown  # after a reload, too
+    judge(store, "ana", LEFT)
+    assert claim(store, "ana").suggestion is None
+    add_suggestions(store, "p", [{"task_id": second, "value": rival}], "late")
+    judge(store, "ana", LEFT)
+    details = [row[0] and json.loads(row[0]) for row in store.read("SELECT detail FROM judgements ORDER BY entry")]
+    assert details == [{"suggestion": {"source": "early", "score": None, "is_accepted": True}}, None]
