@@ -34,14 +34,16 @@ _READ_SINCE = "SELECT gold_since, paused_reason FROM standings WHERE project_id 
 
 _COUNT_COST = """
 WITH slots AS (
-    SELECT task_id, count(*) AS taken FROM assignments
+    SELECT task_id, count(*) AS taken, bool_or(token = 'import') AS is_imported FROM assignments
     WHERE project_id = $project AND leased_until IS NULL GROUP BY task_id
 ), ordinary AS (
-    SELECT t.overlap, coalesce(s.taken, 0) AS taken FROM tasks AS t LEFT JOIN slots AS s ON s.task_id = t.id
+    -- What came judged has as many slots as raters; that says nothing about disagreement.
+    SELECT t.overlap, coalesce(s.taken, 0) AS taken,
+           coalesce(s.taken, 0) >= $overlap AND NOT coalesce(s.is_imported, FALSE) AS is_decided FROM tasks AS t LEFT JOIN slots AS s ON s.task_id = t.id
     WHERE t.project_id = $project AND t.purpose IS NULL
 )
 SELECT coalesce(sum(greatest(overlap - taken, 0)), 0), count(*) FILTER (WHERE taken < $overlap),
-       count(*) FILTER (WHERE taken >= $overlap), count(*) FILTER (WHERE taken >= $overlap AND overlap > $overlap)
+       count(*) FILTER (WHERE is_decided), count(*) FILTER (WHERE is_decided AND overlap > $overlap)
 FROM ordinary
 """
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from pitchpipe.store.annotating import skip_task, submit_judgement
-from pitchpipe.store.database import Store
+from pitchpipe.store.database import Store, utc_now
 from pitchpipe.store.errors import NotFoundError, UsageError
 from pitchpipe.store.gold import is_right, list_gold, read_feedback, set_gold
 from pitchpipe.store.people import sign_in
-from pitchpipe.store.projects import change_rules
+from pitchpipe.store.projects import change_rules, get_project
 from pitchpipe.store.queue_rules import do_agree, estimate_cost_left
 from pitchpipe.store.queueing import claim_next_task, count_progress
 from pitchpipe.store.records import ClaimedTask, TaskKind
@@ -101,6 +101,24 @@ def test_a_task_whose_raters_agree_is_not_widened_and_the_cost_left_is_told(comp
     cost = estimate_cost_left(compare_store, "p")
     # 8 untouched tasks at 2 slots, 1 more rater for the divided one; 1 of 2 was divided, so 8 x 0.5 more are expected.
     assert (cost.slots_left, cost.disagreement, cost.expected_extra) == (17, 0.5, 4.0)
+
+
+def test_tasks_that_came_judged_say_nothing_about_disagreement(compare_store: Store) -> None:
+    """One task came with three raters where the project asks for two: nobody was added because of a dispute."""
+    change_rules(compare_store, "p", most_raters=3)
+    (task, *_) = list_tasks(compare_store)
+    compare_store.write(lambda t: t.run("UPDATE tasks SET overlap = 3 WHERE id = ?", [task]))
+    for slot in (1, 2, 3):
+        row = [task, slot, get_project(compare_store, "p").id, f"r{slot}", utc_now()]
+        compare_store.write(
+            lambda t, row=row: t.run(
+                "INSERT INTO assignments (task_id, slot, project_id, annotator, token, shown, claimed_at) "
+                "VALUES (?, ?, ?, ?, 'import', '[]', ?)",
+                row,
+            )
+        )
+    cost = estimate_cost_left(compare_store, "p")
+    assert (cost.slots_left, cost.disagreement, cost.expected_extra) == (18, None, 0.0)
 
 
 def test_a_task_with_a_skill_goes_to_those_who_have_it_and_priority_comes_first(compare_store: Store) -> None:
