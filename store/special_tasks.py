@@ -27,7 +27,7 @@ ORDER BY t.priority DESC, t.position, t.id LIMIT 1
 _NEXT_REPEAT = """
 WITH latest AS (
     SELECT task_id, status, shown, entry FROM judgements
-    WHERE project_id = $project AND annotator = $annotator AND source IN ('studio', 'asked_again')
+    WHERE project_id = $project AND annotator = $annotator AND source = 'studio'
     QUALIFY row_number() OVER (PARTITION BY task_id ORDER BY entry DESC) = 1
 )
 SELECT t.id, t.example_id, t.kind, t.candidate_ids, t.priority, t.position, t.rubric, latest.shown
