@@ -32,6 +32,7 @@ SELECT j.task_id, j.annotator, j.kind, j.value, j.reason, j.created_at, e.messag
 ) AS j JOIN examples AS e ON e.id = j.example_id
 WHERE j.status = 'submitted' ORDER BY j.entry DESC LIMIT ?
 """
+_LONGEST_REQUEST = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +109,18 @@ def list_settled(store: Store, project: str, limit: int = 50) -> list[dict[str, 
     rows = store.read(_SETTLED, [get_project(store, project).id, limit])
     names = ("task_id", "actor", "kind", "value", "reason", "created_at", "request")
     return [
-        dict(zip(names, (*row[:3], json.loads(row[3]), *row[4:6], _read_request(row[6])), strict=True)) for row in rows
+        dict(zip(names, (*row[:3], json.loads(row[3]), *row[4:6], read_request(row[6])), strict=True)) for row in rows
     ]
+
+
+def read_request(messages: str) -> str:
+    """The last turn of the user in a conversation (JSON as stored), at most 300 characters.
+
+    >>> read_request('[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]')
+    'Hi'
+    """
+    asked = [message["content"] for message in json.loads(messages) if message["role"] == "user"]
+    return str(asked[-1])[:_LONGEST_REQUEST] if asked else ""
 
 
 def _read_case(store: Store, project_id: str, task_id: str) -> Case:
@@ -147,8 +158,3 @@ def _read_settlement(rows: list[tuple[Any, ...]]) -> Settlement | None:
     adjudication_id, actor, value, reason, _, _, _, created_at, _, detail = rows[0]
     accepts = json.loads(detail or "{}").get("accepts")
     return Settlement(adjudication_id, actor, json.loads(value), reason, created_at, accepts)
-
-
-def _read_request(messages: str) -> str:
-    asked = [message["content"] for message in json.loads(messages) if message["role"] == "user"]
-    return str(asked[-1])[:300] if asked else ""

@@ -19,13 +19,13 @@ measure models and raters, so they are never settled by a curator: they come her
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from pitchpipe.store.database import Store
+from pitchpipe.store.dispute_reading import read_request
 from pitchpipe.store.dispute_reasons import (
     Found,
     find_cycle_reasons,
@@ -50,7 +50,6 @@ _DROPPED = """
 SELECT target_id FROM decisions WHERE project_id = ? GROUP BY target_id HAVING arg_max(verdict, id) = 'drop'
 """
 _REQUESTS = "SELECT id, messages FROM examples WHERE id IN (SELECT unnest(?))"
-_LONGEST_REQUEST = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,21 +107,6 @@ def find_disputes(
             says = "flagged it" if kind == "flag" else "left a comment"
             reasons.setdefault(task_id, []).append(Reason("flag", f"{annotator} {says}: {words}", 1.0))
     return _order_disputes(store, opinions, reasons)
-
-
-def list_disputes(
-    store: Store,
-    project: str,
-    *,
-    reasons: Sequence[str] | None = None,
-    kind: str | None = None,
-    words: str = "",
-    limit: int = 50,
-    offset: int = 0,
-) -> list[Dispute]:
-    """A page of the open disputes, narrowed as `narrow_disputes` does."""
-    found = narrow_disputes(find_disputes(store, project), reasons=reasons, kind=kind, words=words)
-    return found[offset : offset + limit]
 
 
 def list_rubrics(store: Store, project: str) -> list[tuple[str, str]]:
@@ -200,7 +184,7 @@ def _leave_out_dropped(store: Store, project_id: str, opinions: Opinions, reason
 def _order_disputes(store: Store, opinions: Opinions, reasons: dict[str, list[Reason]]) -> list[Dispute]:
     tasks = opinions.tasks.join(pl.DataFrame({"task": list(reasons)}, {"task": pl.String}), on="task", how="semi")
     examples = tasks["example"].unique(maintain_order=True).to_list()
-    requests = {row[0]: _read_request(row[1]) for row in store.read(_REQUESTS, [examples])} if examples else {}
+    requests = {row[0]: read_request(row[1]) for row in store.read(_REQUESTS, [examples])} if examples else {}
     placed = [
         (position, Dispute(
             task_id=task_id,
@@ -215,11 +199,6 @@ def _order_disputes(store: Store, opinions: Opinions, reasons: dict[str, list[Re
     ]  # fmt: skip
     placed.sort(key=lambda pair: (-round(pair[1].gain, 6), pair[0], pair[1].task_id))
     return [dispute for _, dispute in placed]
-
-
-def _read_request(messages: str) -> str:
-    asked = [message["content"] for message in json.loads(messages) if message["role"] == "user"]
-    return str(asked[-1])[:_LONGEST_REQUEST] if asked else ""
 
 
 def _has_words(dispute: Dispute, wanted: Sequence[str]) -> bool:

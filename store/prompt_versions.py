@@ -11,6 +11,7 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from pitchpipe.store.database import Store, utc_now
+from pitchpipe.store.dispute_reading import read_request
 from pitchpipe.store.projects import get_project
 
 _ITEM = re.compile(r"\s*(?:[-*+]|\d+[.)])\s+|#{1,6}\s")
@@ -153,7 +154,7 @@ def list_outdated(
     rows = store.read(_OUTDATED, {"project": get_project(store, project).id, "current": current_hash})
     found = [
         OutdatedJudgement(
-            id, task, rater, of_kind, json.loads(value), reason, hash, at, _read_request(messages), is_asked
+            id, task, rater, of_kind, json.loads(value), reason, hash, at, read_request(messages), is_asked
         )
         for id, task, rater, of_kind, value, reason, hash, at, messages, is_asked in rows
     ]
@@ -170,11 +171,6 @@ def list_outdated(
 
 def _text_of(judgement: OutdatedJudgement) -> str:
     return f"{judgement.request} {judgement.reason} {json.dumps(judgement.value, ensure_ascii=False)}".casefold()
-
-
-def _read_request(messages: str) -> str:
-    asked = [message["content"] for message in json.loads(messages) if message["role"] == "user"]
-    return str(asked[-1])[:300] if asked else ""
 
 
 def _pair_clauses(old: Sequence[str], new: Sequence[str]) -> list[ClauseChange]:

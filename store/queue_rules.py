@@ -39,7 +39,8 @@ WITH slots AS (
 ), ordinary AS (
     -- What came judged has as many slots as raters; that says nothing about disagreement.
     SELECT t.overlap, coalesce(s.taken, 0) AS taken,
-           coalesce(s.taken, 0) >= $overlap AND NOT coalesce(s.is_imported, FALSE) AS is_decided FROM tasks AS t LEFT JOIN slots AS s ON s.task_id = t.id
+           coalesce(s.taken, 0) >= $overlap AND NOT coalesce(s.is_imported, FALSE) AS is_decided
+    FROM tasks AS t LEFT JOIN slots AS s ON s.task_id = t.id
     WHERE t.project_id = $project AND t.purpose IS NULL
 )
 SELECT coalesce(sum(greatest(overlap - taken, 0)), 0), count(*) FILTER (WHERE taken < $overlap),

@@ -313,3 +313,22 @@ def test_an_adjudication_survives_a_lost_write_ahead_log(tmp_path: Path) -> None
     assert again.read("SELECT annotator FROM assignments") == [("cora",)]
     assert json.loads(again.read("SELECT detail FROM judgements WHERE id = 'adj1'")[0][0])["adjudicates"]
     again.close()
+
+
+def test_an_instruction_of_the_curators_own_survives_a_lost_log_with_its_example(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "w")
+    desk.add_example(store, tmp_path, [])
+    create_tasks(store, PROJECT, "write")  # writes the file as it is
+    value = {"instruction": "How do I open the lid?", "text": "Press it."}
+    adjudicate(store, PROJECT, only_task(store), value, reason="", actor="cora", adjudication_id="adj1")
+    crashed = tmp_path / "crashed"
+    crashed.mkdir()
+    for name in ("store.duckdb", "journal.jsonl"):
+        shutil.copy(tmp_path / "w" / name, crashed / name)
+    tables = ("judgements", "examples", "candidates", "group_splits")
+    before = [store.read(f"SELECT * FROM {table} ORDER BY ALL") for table in tables]
+    store.close()
+    again = open_store(crashed)
+    assert [again.read(f"SELECT * FROM {table} ORDER BY ALL") for table in tables] == before
+    assert again.read("SELECT text FROM candidates") == [("Press it.",)]
+    again.close()

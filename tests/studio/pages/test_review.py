@@ -162,6 +162,21 @@ def test_an_answer_of_ones_own_is_recorded_with_its_reason(desk: Store, curator:
     assert desk.read("SELECT reason FROM judgements WHERE source = 'adjudication'") == [("both name the policy",)]
 
 
+def test_words_in_an_answer_of_ones_own_are_kept_as_words(desk: Store, curator: str) -> None:
+    add_example(desk, "e9", "A", model=MODEL)
+    add_task(desk, "t9", "e9", "rate", "A", rubric="checks")
+    add_judgement(desk, "t9", "ana", {"helpfulness": 1})
+    for rater in ("ben", "eva"):
+        add_flag(desk, "t9", rater, "look")
+    app = _run_page()
+    next(box for box in app.text_input if box.label == "What is missing").set_value("the unit")
+    press(app, "Settle with this")
+    assert not app.exception
+    assert read_settled(desk) == [("t9", {"note": "the unit"})]
+    details = desk.read("SELECT detail FROM judgements WHERE source = 'adjudication'")
+    assert json.loads(details[0][0])["text_questions"] == ["note"]
+
+
 def test_a_press_sooner_than_the_case_can_be_read_settles_nothing(desk: Store, curator: str) -> None:
     desk.write(lambda t: t.run("UPDATE projects SET minimum_dwell_ms = 5000"))
     app = press(_run_page(), "Take", 0)
