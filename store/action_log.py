@@ -73,8 +73,8 @@ class Stacks:
 def read_stacks(transaction: Transaction, project_id: str, annotator: str) -> Stacks:
     """The stacks of an annotator in a project as they are now, at least down to the top of each.
 
-    Only the latest part of the log is read where it tells both tops: it begins with a step that emptied what was undone,
-    some of it is still done, and all that was undone since is in it. Whatever lies before is below.
+    Only the latest part of the log is read where it tells both tops: it begins with a step that emptied what was
+    undone, some of it is still done, and all that was undone since is in it. Whatever lies before is below.
     """
     most = _FIRST_READ
     while True:

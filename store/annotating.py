@@ -165,8 +165,9 @@ def _settle(transaction: Transaction, row: dict[str, Any], slot: dict[str, Any],
 
 
 def _note_end(transaction: Transaction, row: dict[str, Any]) -> None:
-    own, is_skip = (row["project_id"], row["annotator"], row["task_id"]), row["status"] == JudgementStatus.SKIPPED
-    transaction.afterwards.append(lambda: transaction.queue_memory.end_lease(*own, is_skip=is_skip))
+    skip = row["entry"] if row["status"] == JudgementStatus.SKIPPED else None
+    ended = row["project_id"], row["annotator"], row["task_id"], skip
+    transaction.afterwards.append(lambda: transaction.queue_memory.end_lease(*ended))
 
 
 def _describe_value(

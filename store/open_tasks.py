@@ -54,7 +54,7 @@ LEFT JOIN drafts AS d ON d.task_id = next.id AND d.annotator = $annotator
 ORDER BY next.priority DESC, next.position, next.id
 """
 
-_READ_PAUSE = "SELECT 1 FROM standings WHERE project_id = ? AND annotator = ? AND paused_reason IS NOT NULL"
+_READ_STATE = "SELECT paused_reason IS NOT NULL, latest_skip FROM standings WHERE project_id = ? AND annotator = ?"
 
 _READ_ASKED = "SELECT count(*) FROM asked_again WHERE project_id = ? AND annotator = ? AND reopened_at IS NULL"
 _READ_LATEST = """
@@ -73,6 +73,7 @@ def read_window(store: Store, project: Project, annotator: str, now: datetime) -
     """What the annotator can be served next, in the order of the queue, and the counts that go with it."""
     began = time.perf_counter()
     own = {"project": project.id, "annotator": annotator}
+    paused, latest_skip = read_state(store.read, project.id, annotator)  # first, so that no skip is overlooked
     skills = store.read("SELECT skills FROM annotators WHERE name = ?", [annotator])
     values = {**own, "now": now, "skills": json.loads(skills[0][0] or "[]") if skills else []}
     rows = store.read(_READ_OPEN, values)
@@ -86,7 +87,8 @@ def read_window(store: Store, project: Project, annotator: str, now: datetime) -
         open_left=rows[0][-1] if rows else 0,
         done=done,
         skipped=skipped,
-        is_paused=is_paused(store.read, project.id, annotator),
+        is_paused=paused,
+        latest_skip=latest_skip,
         asked_again=store.read(_READ_ASKED, [project.id, annotator])[0][0],
         known_met=known_met,
         known_left=known_left,
@@ -117,6 +119,12 @@ def _count_ordinary(latest: list[str | None], purpose: str) -> int:
     return sum(found is None for found in itertools.takewhile(lambda found: found != purpose, latest))
 
 
-def is_paused(run: Callable[[str, Parameters], list[tuple[Any, ...]]], project_id: str, annotator: str) -> bool:
-    """Whether no tasks are handed out to the annotator; `run` is a store's `read` or a transaction's `run`."""
-    return bool(run(_READ_PAUSE, [project_id, annotator]))
+def read_state(
+    run: Callable[[str, Parameters], list[tuple[Any, ...]]], project_id: str, annotator: str
+) -> tuple[bool, str | None]:
+    """Whether no tasks are handed out to the annotator, and their latest skip where several studios share the tables.
+
+    `run` is a store's `read` or a transaction's `run`.
+    """
+    found = run(_READ_STATE, [project_id, annotator])
+    return (bool(found[0][0]), found[0][1]) if found else (False, None)

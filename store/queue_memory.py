@@ -49,6 +49,8 @@ class Window:
     skipped: int
     is_paused: bool = False
     """Whether no tasks are handed out to the annotator."""
+    latest_skip: str | None = None
+    """Entry of the latest skip that it leaves out, where several studios share the tables."""
     known_left: int = 0
     """Tasks with a known answer that the annotator has not met."""
     known_met: int = 0
@@ -119,8 +121,9 @@ class QueueMemory:
         with self.lock:
             self.leases[project_id, annotator] = task_ids
 
-    def end_lease(self, project_id: str, annotator: str, task_id: str, *, is_skip: bool) -> None:
-        """Notes that a lease ended with a judgement, or with a skip that left the slot to others."""
+    def end_lease(self, project_id: str, annotator: str, task_id: str, skip: str | None) -> None:
+        """Notes that a lease ended with a judgement, or with a skip (its entry) that left the slot to others."""
+        is_skip = skip is not None
         with self.lock:
             self.leases.get((project_id, annotator), set()).discard(task_id)
             window = self.windows.get((project_id, annotator))
@@ -131,3 +134,5 @@ class QueueMemory:
             elif window is not None:
                 window.skipped += is_skip
                 window.done += not is_skip
+                if is_skip and self.is_shared:
+                    window.latest_skip = skip

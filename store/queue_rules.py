@@ -16,7 +16,7 @@ from pitchpipe.store.database import Store, Transaction
 from pitchpipe.store.gold import read_results
 from pitchpipe.store.projects import get_project
 from pitchpipe.store.records import JudgementStatus, QueueRules
-from pitchpipe.store.standing import pause_in
+from pitchpipe.store.standing import note_skip, pause_in
 
 _LEAST_GOLD = 5
 """Known answers judged before anybody is paused for them."""
@@ -63,6 +63,8 @@ class CostLeft:
 
 def apply_rules(transaction: Transaction, row: dict[str, Any], rules: QueueRules) -> None:
     """Widens the task of a judgement just recorded, or pauses its annotator, where the rules say so."""
+    if row["status"] == JudgementStatus.SKIPPED and transaction.queue_memory.is_shared:
+        note_skip(transaction, row)
     if row["status"] != JudgementStatus.SUBMITTED or not (rules.most_raters or rules.gold_least_accuracy):
         return
     if transaction.queue_memory.is_shared:  # of two processes, the second sees what the first has recorded

@@ -16,7 +16,7 @@ from pitchpipe.store.database import Store, Transaction, utc_now
 from pitchpipe.store.errors import StoreError
 from pitchpipe.store.leases import REOPENED, Lease, insert_lease, shuffle
 from pitchpipe.store.open_tasks import SERVED_KINDS as SERVED_KINDS
-from pitchpipe.store.open_tasks import is_paused, read_window
+from pitchpipe.store.open_tasks import read_state, read_window
 from pitchpipe.store.projects import find_project, read_rules
 from pitchpipe.store.queue_memory import OpenTask, Window
 from pitchpipe.store.records import ClaimedTask, Message, Progress, Project, QueueRules, ShownAnswer, TaskKind
@@ -34,10 +34,6 @@ WHERE project_id = ? AND annotator = ? AND leased_until IS NOT NULL ORDER BY cla
 _RENEW_LEASE = """
 UPDATE assignments SET leased_until = greatest(leased_until, ?)
 WHERE task_id = ? AND annotator = ? AND leased_until IS NOT NULL
-"""
-
-_IS_SKIPPED = """
-SELECT arg_max(status, entry) FROM judgements WHERE task_id = ? AND annotator = ? AND source <> 'adjudication'
 """
 
 _OWN_LEASE = """
@@ -115,7 +111,7 @@ class Claim:
     now: datetime
     window: Window
     has_lost: bool = False
-    """Whether a task that the window held open was taken."""
+    """Whether a task that the window held open was taken or skipped elsewhere."""
     fresh: _Leased | None = None
     """The lease, where it was taken out of the window."""
 
@@ -123,7 +119,10 @@ class Claim:
         """The id of the task that the annotator now holds a lease on; None when the window has none left."""
         self.has_lost, self.fresh = False, None
         if transaction.queue_memory.is_shared:
-            self.window.is_paused = is_paused(transaction.run, self.project.id, self.annotator)
+            self.window.is_paused, skip = read_state(transaction.run, self.project.id, self.annotator)
+            if skip != self.window.latest_skip:  # in another studio, since the window was read
+                self.has_lost = True
+                return None
         if self.window.is_paused:
             return None
         held = self._renew_held(transaction)
@@ -187,8 +186,6 @@ class Claim:
         memory = transaction.queue_memory
         if task.id in memory.full:
             return False
-        if memory.is_shared and transaction.run(_IS_SKIPPED, [task.id, self.annotator]) == [("skipped",)]:
-            return False  # in another process, since the window was read
         if task.expired:
             transaction.run("DELETE FROM assignments WHERE task_id = ? AND leased_until <= ?", [task.id, self.now])
         lease = Lease(task.id, self.project, self.annotator, self.now, is_again=task.own_status is not None)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from pitchpipe.store.database import Store, Transaction, utc_now
 from pitchpipe.store.errors import UsageError
 from pitchpipe.store.events import record_event
 from pitchpipe.store.gold import count_known, read_results
 from pitchpipe.store.projects import get_project
-from pitchpipe.store.records import Standing
+from pitchpipe.store.records import Project, Standing
 
 _READ_STANDING = """
 SELECT paused_reason, gold_since, seen_guideline FROM standings WHERE project_id = ? AND annotator = ?
@@ -18,6 +19,7 @@ _COUNT_HELD = """
 SELECT count(*) FROM assignments AS a JOIN tasks AS t ON t.id = a.task_id
 WHERE a.project_id = ? AND a.annotator = ? AND a.leased_until IS NOT NULL AND t.purpose = 'gold'
 """
+_IS_KNOWN = "SELECT count(*) FROM tasks WHERE id = ? AND purpose = 'gold'"
 _INSERT_STANDING = "INSERT INTO standings (project_id, annotator) VALUES (?, ?) ON CONFLICT DO NOTHING"
 
 
@@ -28,16 +30,32 @@ def read_standing(store: Store, project: str, annotator: str) -> Standing:
     paused_reason, since, seen = rows[0] if rows else (None, None, None)
     if not (target.rules.gold_every or target.rules.calibration_tasks):
         return Standing(paused_reason=paused_reason, seen_guideline=seen)  # known answers are not handed out
-    met, left = count_known(store.read, target.id, annotator)
-    held = store.read(_COUNT_HELD, [target.id, annotator])[0][0]
     results = read_results(store.read, target.id, annotator, target.rules, since)
     return Standing(
         paused_reason=paused_reason,
-        calibration_left=min(left + held, max(0, target.rules.calibration_tasks - (met - held))),
+        calibration_left=_count_calibration(store, target, annotator),
         gold_right=sum(results),
         gold_judged=len(results),
         seen_guideline=seen,
     )
+
+
+def _count_calibration(store: Store, project: Project, annotator: str) -> int:
+    """Known answers that come before real work, one that they hold now among them."""
+    if not project.rules.calibration_tasks:
+        return 0
+    memory = store.queue_memory
+    window = memory.find_window(project.id, annotator, utc_now())
+    if window is not None:
+        met, left = window.known_met, window.known_left
+    else:
+        met, left = count_known(store.read, project.id, annotator)
+    leases = memory.leases.get((project.id, annotator))
+    if leases is not None:  # a lookup by key instead of a scan
+        held = sum(int(store.read(_IS_KNOWN, [task_id])[0][0]) for task_id in list(leases))
+    else:
+        held = int(store.read(_COUNT_HELD, [project.id, annotator])[0][0])
+    return min(left + held, max(0, project.rules.calibration_tasks - (met - held)))
 
 
 def note_guideline(store: Store, project: str, annotator: str, text: str) -> None:
@@ -76,6 +94,13 @@ def resume_annotator(store: Store, project: str, annotator: str, actor: str) -> 
         transaction.afterwards.append(lambda: store.queue_memory.forget_person(target.id, annotator))
 
     store.write(resume)
+
+
+def note_skip(transaction: Transaction, row: dict[str, Any]) -> None:
+    """Lets the other studios know that their windows for the annotator of a skip may hold what was skipped."""
+    transaction.run(_INSERT_STANDING, [row["project_id"], row["annotator"]])
+    sql = "UPDATE standings SET latest_skip = ? WHERE project_id = ? AND annotator = ?"
+    transaction.run(sql, [row["entry"], row["project_id"], row["annotator"]])
 
 
 def pause_in(transaction: Transaction, project_id: str, annotator: str, reason: str, actor: str, now: datetime) -> None:

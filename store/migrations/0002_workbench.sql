@@ -43,6 +43,8 @@ CREATE TABLE standings (
     paused_at TIMESTAMP,
     -- Known answers judged before this do not count against them any more: a lead let them go on.
     gold_since TIMESTAMP,
+    -- Entry of their latest skip, kept where several studios share the tables, so that the others hear of it.
+    latest_skip VARCHAR,
     PRIMARY KEY (project_id, annotator)
 );
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pitchpipe.store.annotating import submit_judgement
+from pitchpipe.store.annotating import skip_task, submit_judgement
 from pitchpipe.store.database import Store, open_store
 from pitchpipe.store.errors import StoreError
 from pitchpipe.store.ingest import import_file
@@ -18,7 +18,7 @@ from pitchpipe.store.judgement_reading import measure_project_agreement
 from pitchpipe.store.lineage import trace_lineage
 from pitchpipe.store.overview import count_loop
 from pitchpipe.store.projects import create_project
-from pitchpipe.store.queueing import claim_next_task
+from pitchpipe.store.queueing import claim_next_task, count_progress
 from pitchpipe.store.records import SubmitOutcome
 from pitchpipe.store.snapshots import create_snapshot, verify_snapshot
 from pitchpipe.store.tasking import count_tasks
@@ -52,6 +52,25 @@ def test_three_studios_race_for_the_same_tasks_without_exceeding_the_overlap(
     assert set(Counter(task for task, _ in pairs).values()) == {2}
     for store in studios:
         store.close()
+
+
+def test_a_task_that_was_skipped_in_one_studio_does_not_come_back_in_another(
+    compare_store: Store, postgres_database: str, tmp_path: Path
+) -> None:
+    other = open_store(tmp_path / "other", postgres_database)
+    assert count_progress(other, "p", "ana").available == 10  # its window holds all ten
+    skipped = []
+    for number in range(3):
+        task = claim_next_task(compare_store, "p", "ana")
+        assert task is not None
+        values = {"judgement_id": f"s{number}", "task_id": task.task_id, "token": task.token, "reason": "odd"}
+        skip_task(compare_store, annotator="ana", **values)
+        skipped.append(task.task_id)
+    assert len(set(skipped)) == 3
+    there = claim_next_task(other, "p", "ana")
+    assert there is not None
+    assert there.task_id not in skipped
+    other.close()
 
 
 @pytest.fixture
