@@ -20,7 +20,7 @@ measure models and raters, so they are never settled by a curator: they come her
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -82,20 +82,17 @@ class Dispute:
     """How many annotators have judged it."""
 
 
-def find_disputes(
-    store: Store, project: str, *, weakest_support: float = 0.5, word_questions: Iterable[str] = ()
-) -> list[Dispute]:
+def find_disputes(store: Store, project: str, *, weakest_support: float = 0.5) -> list[Dispute]:
     """Every open dispute of a project, the one with most to win first.
 
     Args:
         weakest_support: a consensus with this share of the raters behind it, or less, is of low confidence, 0 to 1.
-        word_questions: questions that are answered in words of one's own; nobody need agree on those.
 
     Raises:
         NotFoundError: there is no such project.
     """
     target = get_project(store, project)
-    opinions = read_opinions(store, target.id, frozenset(word_questions))
+    opinions = read_opinions(store, target.id)
     settled = opinions.settled
     reasons: dict[str, list[Reason]] = {}
     found = _find_reasons(opinions, settled, target.rules.widest_spread, weakest_support)
@@ -123,15 +120,6 @@ def list_disputes(
     """A page of the open disputes, narrowed as `narrow_disputes` does."""
     found = narrow_disputes(find_disputes(store, project), reasons=reasons, kind=kind, words=words)
     return found[offset : offset + limit]
-
-
-def list_rubrics(store: Store, project: str) -> list[tuple[str, str]]:
-    """The rubrics and screens that tasks of the project name themselves, each with the kind of task."""
-    rows = store.read(
-        "SELECT DISTINCT kind, rubric FROM tasks WHERE project_id = ? AND rubric IS NOT NULL ORDER BY kind, rubric",
-        [get_project(store, project).id],
-    )
-    return [(str(kind), str(rubric)) for kind, rubric in rows]
 
 
 def narrow_disputes(
