@@ -12,23 +12,22 @@ from typing import Any
 
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import NotFoundError
+from pitchpipe.store.judgement_rows import select_latest
 from pitchpipe.store.projects import get_project
 from pitchpipe.store.records import Message, TaskKind
 
 _TASK = "SELECT kind, rubric, example_id, candidate_ids, batch, purpose FROM tasks WHERE id = ? AND project_id = ?"
-_JUDGEMENTS = """
+_JUDGEMENTS = f"""
 SELECT id, annotator, value, reason, seconds, shown, guideline_hash, created_at, source, detail FROM (
-    SELECT * FROM judgements WHERE task_id = ?
-    QUALIFY row_number() OVER (PARTITION BY annotator, source = 'adjudication' ORDER BY entry DESC) = 1
+    {select_latest("*", "task_id = ?", "annotator, source = 'adjudication'")}
 ) WHERE status = 'submitted' ORDER BY annotator, entry
 """
 _FLAGS = """
 SELECT id, kind, annotator, words, created_at FROM flags WHERE task_id = ? AND closed_at IS NULL ORDER BY created_at, id
 """
-_SETTLED = """
+_SETTLED = f"""
 SELECT j.task_id, j.annotator, j.kind, j.value, j.reason, j.created_at, e.messages FROM (
-    SELECT * FROM judgements WHERE project_id = ? AND source = 'adjudication'
-    QUALIFY row_number() OVER (PARTITION BY task_id ORDER BY entry DESC) = 1
+    {select_latest("*", "project_id = ? AND source = 'adjudication'", "task_id")}
 ) AS j JOIN examples AS e ON e.id = j.example_id
 WHERE j.status = 'submitted' ORDER BY j.entry DESC LIMIT ?
 """

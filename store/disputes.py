@@ -19,7 +19,7 @@ measure models and raters, so they are never settled by a curator: they come her
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -81,20 +81,17 @@ class Dispute:
     """How many annotators have judged it."""
 
 
-def find_disputes(
-    store: Store, project: str, *, weakest_support: float = 0.5, word_questions: Iterable[str] = ()
-) -> list[Dispute]:
+def find_disputes(store: Store, project: str, *, weakest_support: float = 0.5) -> list[Dispute]:
     """Every open dispute of a project, the one with most to win first.
 
     Args:
         weakest_support: a consensus with this share of the raters behind it, or less, is of low confidence, 0 to 1.
-        word_questions: questions that are answered in words of one's own; nobody need agree on those.
 
     Raises:
         NotFoundError: there is no such project.
     """
     target = get_project(store, project)
-    opinions = read_opinions(store, target.id, frozenset(word_questions))
+    opinions = read_opinions(store, target.id)
     settled = opinions.settled
     reasons: dict[str, list[Reason]] = {}
     found = _find_reasons(opinions, settled, target.rules.widest_spread, weakest_support)
@@ -107,15 +104,6 @@ def find_disputes(
             says = "flagged it" if kind == "flag" else "left a comment"
             reasons.setdefault(task_id, []).append(Reason("flag", f"{annotator} {says}: {words}", 1.0))
     return _order_disputes(store, opinions, reasons)
-
-
-def list_rubrics(store: Store, project: str) -> list[tuple[str, str]]:
-    """The rubrics and screens that tasks of the project name themselves, each with the kind of task."""
-    rows = store.read(
-        "SELECT DISTINCT kind, rubric FROM tasks WHERE project_id = ? AND rubric IS NOT NULL ORDER BY kind, rubric",
-        [get_project(store, project).id],
-    )
-    return [(str(kind), str(rubric)) for kind, rubric in rows]
 
 
 def narrow_disputes(

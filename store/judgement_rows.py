@@ -21,6 +21,15 @@ DO UPDATE SET body = excluded.body, shown = excluded.shown, updated_at = exclude
 """
 
 
+def select_latest(columns: str, where: str, each: str = "task_id, annotator") -> str:
+    """The query for the latest row of each annotator on each task, or of whatever `each` names: the one that counts.
+
+    Skips and retractions are among them, for they hide what came before.
+    """
+    latest = f"row_number() OVER (PARTITION BY {each} ORDER BY entry DESC) = 1"
+    return f"SELECT {columns} FROM judgements WHERE {where} QUALIFY {latest}"
+
+
 def append_judgement(transaction: Transaction, row: dict[str, Any]) -> None:
     """Adds a judgement; `detail` may be left out."""
     transaction.run(_INSERT_JUDGEMENT, [row.get(column) for column in _JUDGEMENT_COLUMNS])

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pitchpipe.store.answer_reading import is_words
+
 FIRST_COLUMNS = (
     "row_id", "row_kind", "example_id", "group_id", "split", "category", "source", "messages", "candidate_id", "answer",
     "model", "origin", "run_id", "scores", "candidate_a", "candidate_b", "answer_a", "answer_b", "model_a", "model_b",
@@ -25,7 +27,6 @@ MEASURING = {
 """Why the tasks of a purpose, and what is written with them, enter no dataset."""
 ADJUDICATED = "adjudicated"
 """The strategy of what a curator decided alone."""
-_LONGEST_OPTION = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,16 +128,9 @@ def read_parts(known: Knowledge, task: dict[str, Any], name: str) -> list[tuple[
 
 
 def list_words(judgement: dict[str, Any], rating: dict[str, Any]) -> set[str]:
-    """The questions of a rating that were answered in words of one's own.
-
-    The judgement says so; where it does not, words are what no option could be: several lines, or over 80 characters.
-    """
+    """The questions of a rating that were answered in words of one's own."""
     told = json.loads(judgement["detail"]).get("text_questions", []) if judgement.get("detail") else []
-    return {
-        question
-        for question, answer in rating.items()
-        if isinstance(answer, str) and (question in told or len(answer) > _LONGEST_OPTION or "\n" in answer)
-    }
+    return {question for question, answer in rating.items() if is_words(question, answer, told)}
 
 
 def name_strategy(judgements: Sequence[dict[str, Any]], strategy: str) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pitchpipe.store.answer_reading import list_answers, select_current
+from pitchpipe.store.answer_reading import READ_TOLD, is_words, list_answers, select_current
 from pitchpipe.store.database import Store
 from pitchpipe.store.gold import is_right
 from pitchpipe.store.identity import canonical_json
@@ -29,7 +29,8 @@ WHERE g.project_id = $project AND j.status = 'submitted'
 """
 _READ_REPEATS = f"""
 WITH current_rows AS ({select_current(_REPEATED_TASKS)})
-SELECT r.annotator, r.kind, o.value, ot.candidate_ids, o.shown, r.value, rt.candidate_ids, r.shown
+SELECT r.annotator, r.kind, o.value, ot.candidate_ids, o.shown, r.value, rt.candidate_ids, r.shown,
+       {READ_TOLD.format(detail="r.detail")} AS told
 FROM tasks AS rt JOIN current_rows AS r ON r.task_id = rt.id
 JOIN tasks AS ot ON ot.id = rt.repeat_of JOIN current_rows AS o ON o.task_id = ot.id AND o.annotator = r.annotator
 WHERE rt.project_id = $project AND rt.purpose = 'repeat' AND r.status = 'submitted' AND o.status = 'submitted'
@@ -77,10 +78,10 @@ def _tally_gold(rows: list[tuple[Any, ...]]) -> Tally:
 def _tally_repeats(rows: list[tuple[Any, ...]]) -> tuple[Tally, Tally]:
     same_sides: Tally = {}
     swapped: Tally = {}
-    for rater, kind, value, candidates, shown, again, candidates_again, shown_again in rows:
+    for rater, kind, value, candidates, shown, again, candidates_again, shown_again, told in rows:
         aligned = align_value(kind, json.loads(again), json.loads(candidates_again), json.loads(candidates))
         if aligned is not None:
-            share = compare_answers(kind, json.loads(value), aligned)
+            share = compare_answers(kind, json.loads(value), aligned, json.loads(told or "[]"))
             _add(same_sides if json.loads(shown) == json.loads(shown_again) else swapped, rater, share)
     return same_sides, swapped
 
@@ -125,13 +126,16 @@ def align_value(
     return None
 
 
-def compare_answers(kind: str, one: dict[str, Any], other: dict[str, Any]) -> float:
+def compare_answers(kind: str, one: dict[str, Any], other: dict[str, Any], told: Collection[str] = ()) -> float:
     """The share of answers that are the same; of a comparison the verdict counts, not its strength.
+
+    Words of one's own (`told` names their questions) are not compared where there is anything else. Texts and marked
+    stretches are the same where nothing differs.
 
     >>> compare_answers("rate", {"helpfulness": 3, "tone": "warm"}, {"helpfulness": 3, "tone": "cold"})
     0.5
     """
-    first, second = _key_answers(kind, one), _key_answers(kind, other)
+    first, second = _key_answers(kind, one, told), _key_answers(kind, other, told)
     keys = first.keys() | second.keys()
     if not keys:
         return float(canonical_json(one) == canonical_json(other))
@@ -142,11 +146,11 @@ def _is_same(kind: str, one: dict[str, Any], other: dict[str, Any]) -> bool:
     return compare_answers(kind, one, other) == 1.0
 
 
-def _key_answers(kind: str, value: dict[str, Any]) -> dict[tuple[str, str, str], Any]:
+def _key_answers(kind: str, value: dict[str, Any], told: Collection[str]) -> dict[tuple[str, str, str], Any]:
     return {
-        (part, question, place): answer
-        for part, question, place, answer in list_answers(kind, value)
-        if question != "strength"
+        (answer.part, answer.question, answer.place): answer.value
+        for answer in list_answers(kind, value)
+        if answer.question != "strength" and answer.part != "span" and not is_words(answer.question, answer.value, told)
     }
 
 

@@ -1,19 +1,16 @@
-"""Judgements of every kind taken apart into frames: what each rater said of which answer, one row a statement.
+"""What each rater said of which answer, adjudications apart: the frames in which disputes are looked for.
 
-One scan of the store; everything that compares raters starts from here. Of a screen each part counts like a task of its
-kind. Corrections and words of one's own are no statements that could agree or disagree, and are left out.
+One scan of the store. Of a screen each part counts like a task of its kind. Corrections and words of one's own are no
+statements that could agree or disagree, and are left out.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
-from typing import Any
 
 import polars as pl
 
+from pitchpipe.store.answer_reading import KEYS, READ_TOLD, parse_values
 from pitchpipe.store.database import Store
 from pitchpipe.store.judgement_reading import CURRENT_ADJUDICATIONS, CURRENT_JUDGEMENTS
 
@@ -22,19 +19,10 @@ SELECT id AS task, example_id AS example, kind, candidate_ids, batch, position, 
 """
 # Only the columns that are needed: the texts of reasons are most of what a judgement weighs.
 _SAYINGS = f"""
-SELECT task_id AS task, annotator AS rater, value, source
+SELECT task_id AS task, annotator AS rater, value, {READ_TOLD.format(detail="detail")} AS told, source
 FROM (SELECT * FROM ({CURRENT_JUDGEMENTS}) UNION ALL SELECT * FROM ({CURRENT_ADJUDICATIONS})) AS current ORDER BY entry
 """
-_NOWHERE = -1
-"""The place of what is said of no answer in particular."""
-
-_SAID = {"kind": pl.String, "value": pl.String}
-_SCORES = {**_SAID, "place": pl.Int64, "about": pl.String, "question": pl.String, "score": pl.Float64}
-_LABELS = {**_SAID, "place": pl.Int64, "about": pl.String, "question": pl.String, "label": pl.String}
-_CHOICES = {
-    **_SAID, "place_a": pl.Int64, "place_b": pl.Int64, "verdict": pl.String, "preference": pl.Float64,
-    "is_ranked": pl.Boolean,
-}  # fmt: skip
+_STATEMENT = ("task", "rater", "subject", "question")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,41 +48,27 @@ class Opinions:
     """The choices of adjudications, the same columns."""
 
 
-class _Statements:
-    """What each distinct value says: few values are given again and again, so they are read once."""
-
-    def __init__(self, words: frozenset[str]) -> None:
-        self.words = words
-        self.scores: list[tuple[Any, ...]] = []
-        self.labels: list[tuple[Any, ...]] = []
-        self.choices: list[tuple[Any, ...]] = []
-
-
-def read_opinions(store: Store, project_id: str, word_questions: frozenset[str] = frozenset()) -> Opinions:
-    """Everything that the raters of a project say now, seen at one moment.
-
-    Args:
-        word_questions: questions that are answered in words of one's own; nobody need agree on those.
-    """
+def read_opinions(store: Store, project_id: str) -> Opinions:
+    """Everything that the raters of a project say now, seen at one moment."""
     current, tasks = store.read_at_once(
         lambda: (store.read_frame(_SAYINGS, [project_id, project_id]), store.read_frame(_TASKS, [project_id]))
     )
     said = current.join(tasks.select("task", "example", "kind"), on="task", how="inner", maintain_order="left")
     answers = _list_answers(tasks.join(said, on="task", how="semi"))
-    statements = _Statements(word_questions)
-    for kind, value in said.select("kind", "value").unique(maintain_order=True).iter_rows():
-        _take_value(statements, (kind, value), kind, json.loads(value))
+    given, _ = parse_values(said)
+    choices = _list_choices(given)
     is_settling = said["source"] == "adjudication"
     judging, settling = said.filter(~is_settling), said.filter(is_settling)
+    rated = given.filter(pl.col("part").is_in(["rate", "turns"]) & pl.col("number").is_not_null())
     return Opinions(
         tasks=tasks,
         answers=dict(answers.group_by("task", maintain_order=True).agg("answer").iter_rows()),
         raters=dict(judging.group_by("task").len().iter_rows()),
         settled=set(settling["task"]),
-        scores=_place_statements(judging, pl.DataFrame(statements.scores, _SCORES, orient="row"), answers, "score"),
-        labels=_place_statements(judging, pl.DataFrame(statements.labels, _LABELS, orient="row"), answers, "label"),
-        choices=_place_choices(judging, statements, answers),
-        last_words=_place_choices(settling, statements, answers),
+        scores=_place_answers(judging, rated, answers).select(*_STATEMENT, pl.col("number").alias("score")),
+        labels=_place_answers(judging, _list_labels(given), answers).select(*_STATEMENT, pl.col("text").alias("label")),
+        choices=_place_choices(judging, choices, answers),
+        last_words=_place_choices(settling, choices, answers),
     )
 
 
@@ -105,66 +79,54 @@ def _list_answers(tasks: pl.DataFrame) -> pl.DataFrame:
     return rows.select("task", pl.int_range(pl.len()).over("task").cast(pl.Int64).alias("place"), "answer")
 
 
-def _place_statements(said: pl.DataFrame, statements: pl.DataFrame, answers: pl.DataFrame, what: str) -> pl.DataFrame:
-    """The statements of every judgement, with the answer that each is about."""
-    rows = said.join(statements, on=["kind", "value"], how="inner", maintain_order="left_right")
-    rows = rows.join(answers, on=["task", "place"], how="left", maintain_order="left")
-    return rows.select("task", "rater", pl.coalesce("answer", "about").alias("subject"), "question", what)
+def _place_answers(said: pl.DataFrame, given: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
+    """The answers that every judgement gave, with what each is about as `subject`."""
+    rows = said.join(given, on=KEYS, nulls_equal=True, maintain_order="left_right")
+    rows = rows.with_columns(pl.col("place").cast(pl.Int64, strict=False).alias("answer_place"))
+    named = answers.rename({"place": "answer_place"})
+    rows = rows.join(named, on=["task", "answer_place"], how="left", maintain_order="left")
+    return rows.with_columns(pl.coalesce("answer", "place").alias("subject"))
 
 
-def _place_choices(said: pl.DataFrame, statements: _Statements, answers: pl.DataFrame) -> pl.DataFrame:
-    choices = pl.DataFrame(statements.choices, _CHOICES, orient="row")
-    rows = said.join(choices, on=["kind", "value"], how="inner", maintain_order="left_right")
+def _list_labels(given: pl.DataFrame) -> pl.DataFrame:
+    """Options and sets of labels, one row each: the kinds of error that somebody marked are one set."""
+    chosen = given.filter(pl.col("part").is_in(["rate", "turns", "tag"]) & pl.col("number").is_null())
+    spans = given.filter(pl.col("part") == "span").group_by(*KEYS, "place", maintain_order=True).agg("question")
+    labels = pl.col("question").list.join(", ")
+    errors = pl.when(labels == "").then(pl.lit("no error")).otherwise(labels)
+    columns = [*KEYS, "place", "question", "text"]
+    marked = spans.with_columns(errors.alias("text"), pl.lit("spans").alias("question"))
+    return pl.concat([chosen.select(columns), marked.select(columns)])
+
+
+def _list_choices(given: pl.DataFrame) -> pl.DataFrame:
+    """Verdicts, and each pair of a ranking as a choice without a strength: what every different value prefers."""
+    verdicts = given.filter(pl.col("question") == "verdict", pl.col("part") == "compare")
+    strengths = given.filter(pl.col("question") == "strength", pl.col("part") == "compare").select(*KEYS, "number")
+    compared = verdicts.drop("number").join(strengths, on=KEYS, how="left", nulls_equal=True, maintain_order="left")
+    side = pl.col("text").replace_strict({"a": -1.0, "b": 1.0, "tie": 0.0}, default=None, return_dtype=pl.Float64)
+    # A side that was taken without saying how much counts 1.
+    is_said = (side != 0) & (pl.col("number") != 0)
+    ranks = given.filter(pl.col("part") == "rank").select(*KEYS, pl.col("place").cast(pl.Int64), "number")
+    pairs = ranks.join(ranks, on=KEYS, nulls_equal=True, suffix="_b", maintain_order="left_right")
+    preference = (pl.col("number") - pl.col("number_b")).sign()
+    columns = [*KEYS, "place_a", "place_b", "verdict", "preference", "is_ranked"]
+    return pl.concat([
+        compared.with_columns(
+            pl.lit(0, pl.Int64).alias("place_a"), pl.lit(1, pl.Int64).alias("place_b"), pl.col("text").alias("verdict"),
+            pl.when(is_said).then("number").otherwise(side).alias("preference"), pl.lit(False).alias("is_ranked"),
+        ).select(columns),
+        pairs.filter(pl.col("place") < pl.col("place_b")).with_columns(
+            pl.col("place").alias("place_a"), preference.alias("preference"), pl.lit(True).alias("is_ranked"),
+            pl.when(preference < 0).then(pl.lit("a")).when(preference > 0).then(pl.lit("b")).otherwise(pl.lit("tie"))
+            .alias("verdict"),
+        ).select(columns),
+    ])  # fmt: skip
+
+
+def _place_choices(said: pl.DataFrame, choices: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
+    rows = said.join(choices, on=KEYS, nulls_equal=True, maintain_order="left_right")
     for side in "ab":
         named = answers.rename({"place": f"place_{side}", "answer": f"answer_{side}"})
         rows = rows.join(named, on=["task", f"place_{side}"], how="inner", maintain_order="left")
     return rows.select("task", "example", "rater", "answer_a", "answer_b", "verdict", "preference", "is_ranked")
-
-
-def _take_value(taken: _Statements, key: tuple[str, str], kind: str, value: Any) -> None:
-    """Adds what a value says; of a screen, what each part says."""
-    if kind == "screen":
-        for part, given in value.items():
-            if part == "rate":
-                for place, ratings in enumerate(given):
-                    _take_ratings(taken, key, place, "", ratings)
-            else:
-                _take_value(taken, key, part, given)
-    elif kind == "compare":
-        taken.choices.append((*key, 0, 1, value["verdict"], _find_preference(value), False))
-    elif kind == "rank":
-        taken.choices += ((*key, *pair) for pair in _pair_ranks(value["ranks"]))
-    elif kind == "rate":
-        _take_ratings(taken, key, 0, "", value)
-    elif kind == "turns":
-        for turn, ratings in value["turns"].items():
-            _take_ratings(taken, key, _NOWHERE, f"turn {turn}", ratings)
-    elif kind == "tag":
-        taken.labels.append((*key, _NOWHERE, "", "labels", ", ".join(sorted(value["labels"]))))
-    elif kind == "span":
-        errors = ", ".join(sorted({span["label"] for span in value["spans"]})) or "no error"
-        taken.labels.append((*key, 0, "", "spans", errors))
-
-
-def _find_preference(value: dict[str, Any]) -> float | None:
-    """The signed strength; 1 where a side was taken without saying how much, None where none was."""
-    if value["verdict"] in ("a", "b"):
-        sign = -1.0 if value["verdict"] == "a" else 1.0
-        return float(value.get("strength") or sign)
-    return 0.0 if value["verdict"] == "tie" else None
-
-
-def _take_ratings(taken: _Statements, key: tuple[str, str], place: int, about: str, ratings: dict[str, Any]) -> None:
-    for question, given in ratings.items():
-        if isinstance(given, int | float):
-            taken.scores.append((*key, place, about, question, float(given)))
-        elif question not in taken.words:
-            taken.labels.append((*key, place, about, question, str(given)))
-
-
-def _pair_ranks(ranks: list[int]) -> Iterator[tuple[Any, ...]]:
-    """Each pair of places of a ranking as a choice without a strength."""
-    for one, other in combinations(range(len(ranks)), 2):
-        gap = ranks[other] - ranks[one]
-        verdict, preference = ("tie", 0.0) if gap == 0 else ("a", -1.0) if gap > 0 else ("b", 1.0)
-        yield one, other, verdict, preference, True

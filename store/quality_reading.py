@@ -37,6 +37,7 @@ class QuestionQuality:
 
     kind: str
     question: str
+    """With the kind in brackets where tasks of several kinds ask it."""
     agreement: Agreement
     raters_a_task: float
     """Ratings a unit, the median over units with at least two."""
@@ -77,8 +78,9 @@ def describe_project_quality(
     work = work or read_work(store, project)
     project_id = get_project(store, project).id
     day = today or utc_now().date()
+    names = work.name_questions()
     questions = [
-        _describe_question(kind, question, is_scale, ratings, resamples)
+        _describe_question(kind, names[kind, question], is_scale, ratings, resamples)
         for kind, question, is_scale, ratings in work.split_questions()
     ]
     questions.sort(key=lambda one: (one.agreement.alpha is None, one.agreement.alpha or 0.0))

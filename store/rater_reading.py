@@ -37,6 +37,7 @@ class QuestionCard:
 
     kind: str
     question: str
+    """With the kind in brackets where tasks of several kinds ask it."""
     rest: RestAgreement
     quality: float | None
     """Dawid-Skene: the chance that an answer of theirs is the true one, 0 to 1."""
@@ -120,7 +121,7 @@ class _Tally:
 def _compare_all(work: Work, sessions: pl.DataFrame) -> dict[str, _Tally]:
     """Agreement with the rest and quality of every rater, question by question, and agreement by hour of work."""
     tallies: dict[str, _Tally] = defaultdict(_Tally)
-    matches = []
+    matches, names = [], work.name_questions()
     for kind, question, is_scale, ratings in work.split_questions():
         coded = code_ratings(ratings)
         found, exact = compare_with_rest(coded, is_scale)
@@ -136,7 +137,7 @@ def _compare_all(work: Work, sessions: pl.DataFrame) -> dict[str, _Tally]:
                 tally.qualities.append((accuracy, quality.ratings))
             else:
                 tally.quality_undefined = _explain_no_quality(model, quality.undefined_because if quality else None)
-            tally.questions.append(QuestionCard(kind, question, rest, accuracy))
+            tally.questions.append(QuestionCard(kind, names[kind, question], rest, accuracy))
         matches.append(pl.DataFrame({"row": ratings["row"].gather(coded.row), "exact": exact}))
     _add_hours(sessions, matches, tallies)
     return tallies
@@ -169,7 +170,7 @@ def _add_hours(sessions: pl.DataFrame, matches: list[pl.DataFrame], tallies: dic
 
 def _count_left(work: Work) -> dict[str, tuple[int, int]]:
     """For each rater how many decisive comparisons went to the answer shown on the left, of how many."""
-    decisive = work.answers.filter((pl.col("question") == "verdict") & pl.col("text").is_in(["a", "b"]))
+    decisive = work.answers.filter((pl.col("part") == "compare") & pl.col("text").is_in(["a", "b"]))
     shown = decisive.select("row", "rater", "text").join(work.rows.select("row", "is_in_order").drop_nulls(), on="row")
     left = shown.group_by("rater").agg(((pl.col("text") == "a") == pl.col("is_in_order")).sum(), pl.len())
     return {rater: (hits, total) for rater, hits, total in left.iter_rows()}

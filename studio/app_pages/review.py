@@ -29,7 +29,7 @@ from pitchpipe.studio.app_pages.review_cards import (
     show_related,
     show_settlement,
 )
-from pitchpipe.studio.app_pages.review_form import find_rubric, find_word_questions, show_own_answer
+from pitchpipe.studio.app_pages.review_form import find_rubric, show_own_answer
 from pitchpipe.studio.app_pages.review_guideline import show_changed_guideline
 from pitchpipe.studio.app_pages.review_settled import show_last_settled, show_settled, show_told, tell
 from pitchpipe.studio.app_pages.review_words import KIND_WORDS, REASON_WORDS
@@ -110,7 +110,7 @@ def _find_queue(store: Store, project: Project) -> list[Dispute]:
     """The open disputes, searched anew when the last search is old or of another project."""
     kept = st.session_state.get(_QUEUE)
     if kept is None or kept[0] != project.id or time.monotonic() - kept[1] > _KEEP_SECONDS:
-        search = disputes.find_disputes(store, project.name, word_questions=find_word_questions(store, project))
+        search = disputes.find_disputes(store, project.name)
         st.session_state[_QUEUE] = kept = (project.id, time.monotonic(), search)
     found: list[Dispute] = kept[2]
     return found

@@ -8,9 +8,7 @@ from typing import Any
 import streamlit as st
 
 from pitchpipe.prompts.library import Question, Rubric, Screen, load_rubric, load_screen, make_screen
-from pitchpipe.store.database import Store
 from pitchpipe.store.dispute_reading import Case
-from pitchpipe.store.disputes import list_rubrics
 from pitchpipe.store.records import Project, TaskKind
 from pitchpipe.studio.app_pages.showing import plain
 
@@ -44,17 +42,6 @@ def find_rubric(case: Case, project: Project, prompts: Path) -> Rubric | None:
     names = {TaskKind.RATE: project.rate_rubric, TaskKind.COMPARE: project.compare_rubric}
     name = case.rubric or names.get(case.kind)
     return load_rubric(name, prompts) if name else None
-
-
-def find_word_questions(store: Store, project: Project) -> set[str]:
-    """The questions of the project's rubrics that are answered in words of one's own."""
-    prompts, rubrics = store.workspace / "prompts", [load_rubric(project.rate_rubric, store.workspace / "prompts")]
-    for kind, name in list_rubrics(store, project.name):
-        if kind == TaskKind.SCREEN:
-            rubrics += [part.rubric for part in load_screen(name, prompts).parts if part.rubric]
-        else:
-            rubrics.append(load_rubric(name, prompts))
-    return {question.name for rubric in rubrics for question in rubric.questions if question.type == "text"}
 
 
 def _ask(case: Case, rubric: Rubric | None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ def find(store: Store) -> dict[str, list[tuple[str, str]]]:
     """The reasons of each task with their sentences."""
     return {
         dispute.task_id: [(reason.kind, reason.sentence) for reason in dispute.reasons]
-        for dispute in find_disputes(store, PROJECT, word_questions=["note"])
+        for dispute in find_disputes(store, PROJECT)
     }
 
 
@@ -52,7 +52,8 @@ def test_ratings_three_points_apart_are_a_disagreement_and_two_are_none(store: S
     add_example(store, "e1", "AB")
     add_task(store, "t1", "e1", "rate", "A")
     for rater, score in (("ana", 1), ("ben", 4)):
-        add_judgement(store, "t1", rater, {"helpfulness": score, "tone": 2 if score == 1 else 4, "note": rater})
+        value = {"helpfulness": score, "tone": 2 if score == 1 else 4, "note": rater}
+        add_judgement(store, "t1", rater, value, detail='{"text_questions": ["note"]}')
     assert find(store) == {"t1": [("disagreement", "Helpfulness: ratings from 1 to 4.")]}
 
 
@@ -60,7 +61,8 @@ def test_choices_that_differ_are_a_disagreement_but_words_of_ones_own_are_not(st
     add_example(store, "e1", "A")
     add_task(store, "t1", "e1", "rate", "A")
     for rater, tone in (("ana", "warm"), ("ben", "cold"), ("eva", "cold")):
-        add_judgement(store, "t1", rater, {"tone": tone, "note": f"words of {rater}"})
+        value = {"tone": tone, "note": f"words of {rater}"}
+        add_judgement(store, "t1", rater, value, detail='{"text_questions": ["note"]}')
     assert find(store) == {"t1": [("disagreement", "Tone: cold / warm.")]}
 
 

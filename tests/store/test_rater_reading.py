@@ -9,10 +9,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pitchpipe.store.answer_reading import list_answers, read_work
+from pitchpipe.store.answer_reading import read_work
 from pitchpipe.store.database import Store
 from pitchpipe.store.identity import canonical_json
-from pitchpipe.store.known_answers import align_value, compare_answers
+from pitchpipe.store.known_answers import align_value
 from pitchpipe.store.people import change_person, sign_in
 from pitchpipe.store.projects import create_project
 from pitchpipe.store.quality_reading import describe_project_quality
@@ -220,25 +220,6 @@ def test_an_empty_project_has_no_cards_and_says_what_agreement_needs(desk: Desk)
     found = describe_project_quality(desk.store, "p")
     assert (found.questions, found.daily, found.hours_left) == ([], [], None)
     assert "two people" in found.advice
-
-
-def test_every_kind_with_answers_to_compare_gives_them(desk: Desk) -> None:
-    screen = {
-        "compare": A,
-        "rate": [{"help": 1}, {}],
-        "edit": {"answer": 0, "text": "x"},
-        "tag": {"labels": ["z", "y"]},
-    }
-    assert list_answers("screen", screen) == [
-        ("compare", "verdict", "", "a"), ("compare", "strength", "", -1), ("tag", "labels", "", "y, z"),
-        ("rate", "help", "/0", 1),
-    ]  # fmt: skip
-    assert list_answers("rank", {"ranks": [0, 2, 0]}) == [
-        ("rank", "order", "/0-1", "before"), ("rank", "order", "/0-2", "same"), ("rank", "order", "/1-2", "after"),
-    ]  # fmt: skip
-    assert list_answers("turns", {"turns": {"1": {"help": 3}}}) == [("turns", "help", "/1", 3)]
-    assert [list_answers(kind, {}) for kind in ("edit", "write", "span")] == [[], [], []]
-    assert compare_answers("edit", {"text": "x"}, {"text": "x"}) == 1.0
 
 
 def test_answers_about_different_parts_of_a_task_are_different_units(desk: Desk) -> None:
