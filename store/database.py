@@ -62,7 +62,8 @@ class Transaction:
         self._connection = connection
         self.queue_memory = queue_memory
         self.journalled: list[dict[str, Any]] = []
-        self.afterwards: list[Callable[[], None]] = []
+        self.full: set[str] = set()  # tasks found without a free slot; remembered when it is committed
+        self.afterwards: list[Callable[[], None]] = [lambda: queue_memory.full.update(self.full)]
         """Called in order when it is committed, before anybody hears so: for what is remembered besides."""
 
     def run(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:

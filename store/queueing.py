@@ -26,6 +26,10 @@ from pitchpipe.store.suggesting import read_suggestion
 _MOST_LOST_RACES = 50
 _READ_TASK = "SELECT kind, example_id, rubric, candidate_ids, project_id FROM tasks WHERE id = ?"
 
+_READ_TEXTS = """
+SELECT '', messages FROM examples WHERE id = ? UNION ALL SELECT id, text FROM candidates WHERE id IN ({})
+"""
+
 _HELD_LEASES = """
 SELECT task_id FROM assignments
 WHERE project_id = ? AND annotator = ? AND leased_until IS NOT NULL ORDER BY claimed_at DESC, task_id
@@ -184,7 +188,7 @@ class Claim:
 
     def _take(self, transaction: Transaction, task: OpenTask) -> bool:
         memory = transaction.queue_memory
-        if task.id in memory.full:
+        if task.id in memory.full or task.id in transaction.full:
             return False
         if task.expired:
             transaction.run("DELETE FROM assignments WHERE task_id = ? AND leased_until <= ?", [task.id, self.now])
@@ -194,7 +198,7 @@ class Claim:
         slots = [(task.taken + number) % task.overlap + 1 for number in range(task.overlap)]
         token = next(filter(None, (insert_lease(transaction, lease, slot, shown) for slot in slots)), None)
         if token is None or task.overlap == 1:
-            transaction.afterwards.append(lambda: memory.full.add(task.id))
+            transaction.full.add(task.id)
         if token is not None:
             self.fresh = _Leased(task, token, shown, lease.until, self.now)
         return token is not None
@@ -223,9 +227,9 @@ def read_claimed_task(
 
 def _show(store: Store, leased: _Leased, rules: QueueRules) -> ClaimedTask:
     task, shown = leased.task, leased.shown
-    messages = store.read("SELECT messages FROM examples WHERE id = ?", [task.example_id])[0][0]
     marks = ", ".join("?" * len(shown)) or "NULL"
-    texts = dict(store.read(f"SELECT id, text FROM candidates WHERE id IN ({marks})", shown))
+    texts = dict(store.read(_READ_TEXTS.format(marks), [task.example_id, *shown]))
+    messages = texts[""]
     suggestion = None
     if rules.suggestions:
         candidate_ids = json.loads(task.candidate_ids)
