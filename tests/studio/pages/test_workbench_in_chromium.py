@@ -474,6 +474,30 @@ def test_after_a_known_answer_the_annotator_hears_whether_it_was_found(serve_pag
     assert page.locator("text=calibration round").count() == 0
 
 
+def test_the_clock_rests_when_nobody_moves_and_a_break_is_proposed_after_long_work(
+    serve_pages: Any, open_page: Any
+) -> None:
+    server = serve_pages(count=2)
+    page = open_page(server)
+    wait_for_question(page, 1)
+    page.evaluate("""() => {
+      const long = Date.now() - 51 * 60000;
+      sessionStorage.setItem("pitchpipe:work:ana", JSON.stringify({ since: long, last: Date.now() }));
+    }""")
+    page.wait_for_selector(".break:not([hidden])")
+    assert "51 minutes without a break" in page.locator(".break").inner_text()
+    press(page, "Escape")
+    assert page.locator(".break").is_hidden()
+    # Two minutes in which nothing happened: the clock shows that it rests, and the time is not counted.
+    page.evaluate("() => { const now = performance.now.bind(performance); performance.now = () => now() + 120000; }")
+    page.wait_for_selector("text=/ s, paused/")
+    press(page, "2")
+    submit(page)
+    wait_for_question(page, 2)
+    (found,) = server.read_judgements()
+    assert 0 < found["seconds"] < 60
+
+
 def test_every_control_has_a_name_and_a_visible_focus(serve_pages: Any, open_page: Any) -> None:
     server = serve_pages(kind="mixed")
     page = open_page(server)
