@@ -32,7 +32,7 @@ def show_studio() -> None:
     if annotator is None:
         signs = [
             st.Page(partial(_show_sign_in, name), title="Sign in", url_path=name, default=name == "home")
-            for name in ("home", "annotate", "history", "review", "people", "rounds")
+            for name in ("home", "annotate", "history", "review", "data", "people", "rounds")
         ]
         st.navigation(signs, position="hidden").run()
         return
@@ -58,6 +58,8 @@ def show_studio() -> None:
     role = people.find_role(store, annotator)
     if role in ("curator", "lead"):
         pages["review"] = st.Page(partial(_show_review, store, project, annotator), title="Review", url_path="review")
+    if role in ("curator", "engineer", "lead"):
+        pages["data"] = st.Page(partial(_show_data, store, project, annotator), title="Data", url_path="data")
     pages["rounds"] = st.Page(partial(_show_rounds, store, project), title="Rounds", url_path="rounds")
     if role == "lead":
         pages["people"] = st.Page(partial(_show_people, store, project, annotator), title="People", url_path="people")
@@ -73,6 +75,12 @@ def _show_review(store: Store, project: Project | None, annotator: str) -> None:
     from pitchpipe.studio.app_pages import review  # its frames take a while to import, and annotators never need them
 
     review.show_review(store, project, annotator)
+
+
+def _show_data(store: Store, project: Project | None, annotator: str) -> None:
+    from pitchpipe.studio.app_pages.data import page  # charts and frames, and annotators never see it
+
+    page.show_data(store, project, annotator)
 
 
 def _show_rounds(store: Store, project: Project | None) -> None:

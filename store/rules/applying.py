@@ -1,0 +1,60 @@
+"""Applies a chain of rules to rows: each rule sees what those before it left, and every drop is listed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pitchpipe.store.errors import UsageError
+from pitchpipe.store.rules.catalogue import find_rule
+from pitchpipe.store.rules.rule import Action, Background, Row, RuleChoice, fill_parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A row that a rule of the chain found, and what became of it."""
+
+    place: int
+    """In the rows that were given to the chain."""
+    rule: str
+    version: str
+    action: Action
+    reason: str
+    evidence: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a chain of rules did: every place is in `kept` or has exactly one hit with the action drop."""
+
+    kept: list[int]
+    hits: list[Hit]
+
+
+def apply_rules(rows: Sequence[Row], choices: Sequence[RuleChoice], background: Background) -> Outcome:
+    """The places of the rows that stay, in order, and every hit.
+
+    Raises:
+        UsageError: a rule, an action or a parameter is not known, or the background lacks what a rule needs.
+    """
+    kept, hits = list(range(len(rows))), []
+    for choice in choices:
+        rule = find_rule(choice.rule)
+        if choice.action not in rule.actions:
+            raise UsageError(
+                f"The rule '{rule.id}' cannot {choice.action} rows.", f"It can: {', '.join(rule.actions)}."
+            )
+        parameters = fill_parameters(rule, dict(choice.parameters))
+        found = [
+            Hit(kept[finding.place], rule.id, rule.version, choice.action, finding.reason, finding.evidence)
+            for finding in rule.find([rows[place] for place in kept], parameters, background)
+        ]
+        hits += found
+        if choice.action == "drop":
+            gone = {hit.place for hit in found}
+            kept = [place for place in kept if place not in gone]
+    dropped = [hit.place for hit in hits if hit.action == "drop"]
+    assert len(dropped) == len(set(dropped)), "a row was dropped twice"
+    assert len(rows) == len(kept) + len(dropped), "a row was neither kept nor listed as dropped"
+    return Outcome(kept, hits)

@@ -1,0 +1,1 @@
+"""The Data page: from what people said to a dataset that one can defend; a module a view."""

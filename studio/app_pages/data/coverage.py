@@ -1,0 +1,13 @@
+"""A view of the Data page."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pitchpipe.store.database import Store
+from pitchpipe.store.records import Project
+
+
+def show_view(store: Store, project: Project | None, curator: str) -> None:
+    """Shows the view."""
+    st.info(f"This view is being built, {curator}.", icon=None if store and project else None)
