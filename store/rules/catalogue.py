@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pitchpipe.store.errors import UsageError
+from pitchpipe.store.rules import duplicates
 from pitchpipe.store.rules.rule import Rule
 
-_ALL: tuple[Rule, ...] = ()
+_ALL: tuple[Rule, ...] = (*duplicates.RULES,)
 RULES: dict[str, Rule] = {rule.id: rule for rule in _ALL}
 
 

@@ -6,7 +6,7 @@ yet given) and changes nothing. It never decides: what happens to a row that it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -55,6 +55,8 @@ class Background:
     """Tokens of each text for the model that is to be tuned; None where no tokenizer was given."""
     encoders: Mapping[str, Encode] = field(default_factory=dict)
     """By name: `tfidf` always, `minilm` where its package is installed."""
+    kept_ids: Set[str] = frozenset()
+    """Examples and answers that a curator decided to keep: among duplicates they are the ones that stay."""
 
 
 @dataclass(frozen=True, slots=True)
