@@ -22,6 +22,7 @@ from pitchpipe.store.folders import write_folder, write_frame
 from pitchpipe.store.identity import canonical_json, content_id, hash_file, hash_value
 from pitchpipe.store.measures.consensus import STRATEGIES
 from pitchpipe.store.projects import get_project
+from pitchpipe.store.recipes import write_recipe
 from pitchpipe.store.snapshot_building import ROW_COLUMNS, DroppedUnit, Recipe, build_rows, count_rows, identify_row
 from pitchpipe.store.snapshot_card import write_card
 from pitchpipe.store.snapshot_reading import read_knowledge
@@ -31,7 +32,7 @@ _WHOLE = ("n_judgements", "turn")
 ROW_SCHEMA: dict[str, Any] = {
     column: pl.Float64 if column in _FLOATS else pl.Int64 if column in _WHOLE else pl.String for column in ROW_COLUMNS
 }
-_DROP_SCHEMA = dict.fromkeys(("row_kind", "example_id", "unit", "rule", "version", "reason"), pl.String)
+_DROP_SCHEMA = dict.fromkeys(("row_kind", "example_id", "unit", "rule", "version", "reason", "evidence"), pl.String)
 _SELECT = (
     "SELECT s.id, s.name, p.name, s.folder, s.counts, s.rows_hash, s.recipe_hash, s.created_at "
     "FROM snapshots AS s JOIN projects AS p ON p.id = s.project_id"
@@ -75,7 +76,7 @@ def create_snapshot(
         )
     rows_hash = hash_value(sorted(row["row_id"] for row in rows))
     drops_hash = _hash_drops([asdict(drop) for drop in dropped])
-    recipe_hash = hash_value(asdict(recipe))
+    recipe_hash = hash_value(write_recipe(recipe))
     snapshot_id = content_id("snap", [rows_hash, drops_hash, recipe_hash])
     taken = {snapshot.name: snapshot for snapshot in list_snapshots(store, project)}
     if name in taken:
@@ -177,7 +178,9 @@ def _check_identity(folder: Path, rows_hash: str, expected_id: str) -> list[str]
 
 
 def _hash_drops(drops: list[dict[str, Any]]) -> str:
-    return hash_value(sorted(canonical_json(drop) for drop in drops))
+    """The hash of what was left out. Evidence that is not there is no part of it: the first snapshots had none."""
+    told = [{name: value for name, value in drop.items() if value is not None} for drop in drops]
+    return hash_value(sorted(canonical_json(drop) for drop in told))
 
 
 def _is_whole(snapshot: Snapshot) -> bool:
@@ -228,7 +231,7 @@ def _fill_folder(
     write_frame(pl.DataFrame(rows, schema=ROW_SCHEMA), folder / "rows.parquet")
     drops = [asdict(drop) for drop in dropped]
     write_frame(pl.DataFrame(drops, schema=_DROP_SCHEMA), folder / "dropped.parquet")
-    (folder / "recipe.json").write_text(canonical_json(asdict(recipe)) + "\n", encoding="utf-8")
+    (folder / "recipe.json").write_text(canonical_json(write_recipe(recipe)) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(
         write_card(snapshot.id, snapshot.project, snapshot.counts, rows, drops), encoding="utf-8"
     )

@@ -1,7 +1,7 @@
 """Duplicate rules on 50,000 requests, and on shapes that make careless searches quadratic.
 
-Run with `python -m tests.benchmarks duplicates`. Processor seconds beside those of the clock; memory is the greatest that
-the process ever held, the texts included.
+Run with `python -m tests.benchmarks duplicates`. Processor seconds beside those of the clock; memory is the most that the
+process ever held, the texts included.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import random
 import resource
 import time
 from collections.abc import Callable, Iterator
-from itertools import accumulate
+from itertools import accumulate, repeat
 from typing import Any
 
 from pitchpipe.store.knowledge import ROW_COLUMNS
@@ -28,7 +28,7 @@ def measure(size: int = 50_000) -> dict[str, Any]:
     """Seconds and findings of the exact and the near rule for each shape of data, and the peak of memory in MB."""
     shapes: dict[str, Callable[[int], Iterator[str]]] = {
         "requests_with_planted_copies": write_requests,
-        "one_request_many_times": lambda count: ("Please tell me all that you know of this old town." for _ in range(count)),
+        "one_request_many_times": lambda count: repeat("Please tell me all that you know of this old town.", count),
         "one_preamble_for_all": lambda count: write_behind_preamble(count, 1.0),
         "one_preamble_for_a_tenth": lambda count: write_behind_preamble(count, 0.1),
         "a_few_words_in_a_form": write_forms,
