@@ -162,16 +162,9 @@ def _take_object(field: str, value: Any, take: Take) -> tuple[tuple[str, Any], .
 def _take_slice(field: str, value: Any) -> Any:
     if value is None:
         return None
-    if not isinstance(value, Mapping) or set(value) - {"words", "filters", "sql"}:
+    if not isinstance(value, Mapping):
         raise UsageError(_name(field, value), "Give an object with words, filters and sql, or null for all examples.")
-    make: Any = import_module("pitchpipe.store.slices").Slice
-    filters = tuple(_freeze(one) for one in value.get("filters", ()))
-    return make(words=value.get("words", ""), filters=filters, sql=value.get("sql", ""))
-
-
-def _freeze(value: Any) -> Any:
-    """JSON lists as tuples, so that a recipe can be compared and hashed."""
-    return tuple(_freeze(one) for one in value) if isinstance(value, list) else value
+    return import_module("pitchpipe.store.slices").Slice.from_document(value)
 
 
 def _take_rules(field: str, value: Any) -> tuple[RuleChoice, ...]:
