@@ -22,7 +22,7 @@ FIRST_COLUMNS = (
     "verdict", "strength", "pair_origin", "weight", "labels", "strategy", "n_judgements", "support", "raters",
     "judgement_ids", "task_ids", "rubric_hash", "guideline_hash",
 )  # fmt: skip
-LATER_COLUMNS = ("turn", "spans", "words")
+LATER_COLUMNS = ("turn", "spans", "words", "posterior")
 """Columns that the first snapshots did not have. An empty one is no part of a row's id, so those still verify."""
 ROW_COLUMNS = (*FIRST_COLUMNS, *LATER_COLUMNS)
 

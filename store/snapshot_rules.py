@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 from pitchpipe.store.identity import canonical_json
 from pitchpipe.store.knowledge import DroppedUnit, Knowledge
 from pitchpipe.store.rules.applying import Hit, apply_rules
+from pitchpipe.store.rules.masking import mask_row
 from pitchpipe.store.rules.rule import Background, RuleChoice
 
 Row = dict[str, Any]
@@ -94,5 +94,4 @@ def _write(hit: Hit) -> str | None:
 
 def _mask(row: Row, hit: Hit) -> None:
     """Puts placeholders where the hit's spans are. The row stays the same object: marks and drops point to it."""
-    mask_row = import_module("pitchpipe.store.rules.masking").mask_row
     row.update(mask_row(row, [hit])[0])
