@@ -44,7 +44,7 @@ def init(
 
 @app.command(name="import")
 def import_file(
-    file: Annotated[Path, typer.Argument(help="JSONL, JSON, CSV, TSV, Parquet, or a folder of such.")],
+    file: Annotated[str, typer.Argument(help="JSONL, JSON, CSV, TSV, Parquet, a folder of such, or hf://org/name.")],
     project: ProjectName,
     format: Annotated[str | None, typer.Option(help="A known format; guessed when left out.")] = None,
     map: Annotated[Path | None, typer.Option("--map", help="A TOML mapping file.")] = None,
@@ -54,8 +54,8 @@ def import_file(
 ) -> None:
     """Import examples, answers, ratings and preferences from a file."""
     with run_command(json) as output:
-        values = {"file": str(file), "project": project, "format": format, "map": str(map) if map else None}
-        with output.count_rows(f"Reading {file.name}") as count:
+        values = {"file": file, "project": project, "format": format, "map": str(map) if map else None}
+        with output.count_rows(f"Reading {Path(file).name}") as count:
             verb = "import_preview" if dry_run else "import_file"
             report = output.call(workspace, verb, on_progress=count, **values)
         if dry_run:

@@ -114,5 +114,7 @@ def _call_studio(studio: dict[str, Any], name: str, values: dict[str, Any], lock
 def _make_absolute(key: str, value: Any) -> Any:
     """Paths are meant from where the command was typed, not from where the studio was started."""
     is_path = key in ("file", "map", "to", "plan", "checks", "folder") and value is not None
+    if is_path and str(value).startswith("hf://"):
+        return value
     is_model_folder = key == "model" and value is not None and Path(value).is_dir()
     return str(Path(value).resolve()) if is_path or is_model_folder else value

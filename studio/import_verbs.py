@@ -1,4 +1,4 @@
-"""The verbs of coming in, beside `verbs.import_file`: the dry run."""
+"""The verbs of coming in, beside `verbs.import_file`: the dry run, and where a source lies."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ from typing import Any
 
 from pitchpipe.store.database import Store
 from pitchpipe.store.import_preview import describe_preview, preview_import
+from pitchpipe.training.fetching import fetch_dataset, read_hub_name
+
+
+def find_source(store: Store, source: str) -> Path:
+    """The file or folder that is meant; a dataset of the Hub (`hf://org/name`) is fetched into the workspace first."""
+    name = read_hub_name(source)
+    return Path(source) if name is None else fetch_dataset(name, store.workspace)
 
 
 def import_preview(

@@ -99,7 +99,7 @@ def _read_state(path: Path, items: dict[str, RawRow]) -> Iterator[RawResult]:
             yield RejectedRow(number, "id", f"no data file has the instance {describe(instance)}")
             continue
         try:
-            row = {"id": instance, "user_id": user, "fields": items[instance], "labels": _read_labels(labels)}
+            row = {"instance_id": instance, "user_id": user, "fields": items[instance], "labels": _read_labels(labels)}
         except RowProblem as problem:
             yield RejectedRow(number, problem.column, problem.reason)
             continue

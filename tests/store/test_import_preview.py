@@ -44,7 +44,12 @@ def test_a_dry_run_counts_what_the_import_then_adds_and_leaves_no_trace(store: S
     create_project(store, "p", holdout_share=0.5, salt="s")
     import_file(store, write_lines("first.jsonl", [pair(n) for n in range(4)]), "p")
     before, files = dump(store), sorted(store.workspace.iterdir())
-    lines = [*(pair(n) for n in range(10)), pair(9), '{"prompt": "cut', '{"prompt": "p", "chosen": "a", "rejected": null}']
+    lines = [
+        *(pair(n) for n in range(10)),
+        pair(9),
+        '{"prompt": "cut',
+        '{"prompt": "p", "chosen": "a", "rejected": null}',
+    ]
     path = write_lines("more.jsonl", lines)
     preview = preview_import(store, "p", path)
     assert dump(store) == before
