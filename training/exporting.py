@@ -131,8 +131,11 @@ def _collect_no_garbage() -> Iterator[None]:
 
 
 def _write_parquet(table: pl.LazyFrame, path: Path) -> None:
-    # Statistics off, one compression and row groups of one size keep the bytes a function of the rows alone.
-    table.sink_parquet(path, compression="zstd", compression_level=3, statistics=False, row_group_size=_GROUP)
+    # Statistics off, one compression, row groups of one size and one piece in memory (pages end where pieces end, and
+    # those depend on the number of cores) keep the bytes a function of the rows alone.
+    table.collect().rechunk().lazy().sink_parquet(
+        path, compression="zstd", compression_level=3, statistics=False, row_group_size=_GROUP
+    )
 
 
 def _write_jsonl(table: pl.LazyFrame, path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pitchpipe.training import exporting
 from pitchpipe.training.export_rows import encode_dropped
 from pitchpipe.training.exporting import export_snapshot, restore_cell
 from pitchpipe.training.formats import DroppedRow, build_rows
@@ -81,3 +82,14 @@ def test_dropped_rows_are_listed_as_canonical_json() -> None:
     assert json.loads(encode_dropped([told])) == {
         "reason": 'a "quoted"\nreason\x01', "row_id": "r\u2028é", "rule": "tie", "version": "1"
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("format", ["parquet", "jsonl", "csv"])
+def test_the_bytes_do_not_depend_on_the_pieces_that_the_rows_lie_in(tmp_path: Path, format: str) -> None:
+    # How many pieces a sorted table has depends on the number of cores.
+    whole = pl.DataFrame({"row_id": [f"row {number}" for number in range(900)], "split": "train"})
+    pieces = pl.concat([whole[:100], whole[100:]], rechunk=False)
+    assert (whole.n_chunks(), pieces.n_chunks()) == (1, 2)
+    for name, table in (("one", whole), ("two", pieces)):
+        exporting._WRITERS[format](table.lazy(), tmp_path / name)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
