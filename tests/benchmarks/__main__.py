@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [NAME ...]`: runs the benchmarks that are named, or all, and prints a document of each."""
+"""`python -m tests.benchmarks [NAME ...]`: runs the benchmarks named, or all, and prints a document of each."""
 
 from __future__ import annotations
 
