@@ -15,6 +15,7 @@ from types import TracebackType
 
 from pitchpipe.store.errors import PitchpipeError, RunError
 from pitchpipe.training.disk import DiskFullError, full_disk_error
+from pitchpipe.training.fetching import write_dataset
 from pitchpipe.training.plans import EvaluatePlan, TrainPlan
 from pitchpipe.training.processes import process_started
 from pitchpipe.training.run_folders import (
@@ -37,10 +38,16 @@ def main(arguments: list[str] | None = None) -> int:
     run = commands.add_parser("run", help="carry out (or continue) the plan in a run folder")
     run.add_argument("folder", type=Path)
     commands.add_parser("prepare-model", help="convert the embedded model into the model cache")
+    fetch = commands.add_parser("fetch-dataset", help="fetch a dataset of the Hub as Parquet shards")
+    fetch.add_argument("name")
+    fetch.add_argument("--to", type=Path, required=True)
     chosen = parser.parse_args(arguments)
     try:
         if chosen.command == "run":
             run_folder(chosen.folder)
+        elif chosen.command == "fetch-dataset":
+            _prepare_surroundings()
+            write_dataset(chosen.name, chosen.to)
         else:
             _prepare_model()
     except PitchpipeError as error:

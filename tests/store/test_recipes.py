@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import pytest
 
-from pitchpipe.store.identity import content_id, hash_value
+from pitchpipe.store.identity import hash_value
 from pitchpipe.store.knowledge import Recipe
 from pitchpipe.store.recipes import write_recipe
 from pitchpipe.store.snapshot_building import build_rows
-from pitchpipe.store.snapshots import _hash_drops
+from pitchpipe.store.snapshot_folder import identify_snapshot, make_drop_frame, make_mark_frame
 from tests.store.pinned import make_pinned_knowledge
 
 
@@ -25,8 +23,8 @@ from tests.store.pinned import make_pinned_knowledge
 )  # fmt: skip
 def test_a_snapshot_made_before_recipes_grew_keeps_its_id(recipe: Recipe, recipe_hash: str, snapshot_id: str) -> None:
     """Both values were computed with the code of before, from these same records."""
-    rows, dropped = build_rows(make_pinned_knowledge(), recipe)
-    rows_hash = hash_value(sorted(row["row_id"] for row in rows))
-    drops_hash = _hash_drops([asdict(drop) for drop in dropped])
+    made = build_rows(make_pinned_knowledge(), recipe)
+    rows_hash = hash_value(sorted(row["row_id"] for row in made.rows))
     assert hash_value(write_recipe(recipe)) == recipe_hash
-    assert content_id("snap", [rows_hash, drops_hash, recipe_hash]) == snapshot_id
+    drops, marks = make_drop_frame(made.dropped), make_mark_frame(made.marked)
+    assert identify_snapshot(rows_hash, drops, marks, recipe_hash) == snapshot_id
