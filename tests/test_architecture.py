@@ -28,12 +28,14 @@ ALLOWED = {
     "studio": {
         "studio", "store", "prompts", "training.plans", "training.run_folders", "training.launch", "training.formats",
         "training.exporting", "training.fetching", "training.token_counting", "sample_data",
+        "training.export_check",
     },
 }  # fmt: skip
 
 TORCH_FREE = (
     "training.plans", "training.run_folders", "training.launch", "training.formats", "training.exporting",
     "training.fetching", "training.token_counting",
+    "training.export_check",
 )  # fmt: skip
 
 
