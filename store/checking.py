@@ -84,7 +84,7 @@ def preview_rules(
             on_progress(done, steps, title)
 
     tell(0, "Reading the rows")
-    rows, _ = build_rows(read_knowledge(store, get_project(store, project).id), recipe or Recipe())
+    rows = build_rows(read_knowledge(store, get_project(store, project).id), recipe or Recipe()).rows
     outcome = apply_rules(rows, choices, background or Background(), lambda done, title: tell(done + 1, title))
     tell(steps, "Done")
     return describe_outcome(rows, choices, outcome)

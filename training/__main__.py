@@ -15,9 +15,9 @@ from types import TracebackType
 
 from pitchpipe.store.errors import PitchpipeError, RunError
 from pitchpipe.training.disk import DiskFullError, full_disk_error
-from pitchpipe.training.fetching import write_dataset
 from pitchpipe.training.export_check import CheckRequest, write_request
 from pitchpipe.training.export_commands import add_export_commands
+from pitchpipe.training.fetching import write_dataset
 from pitchpipe.training.plans import EvaluatePlan, TrainPlan
 from pitchpipe.training.processes import process_started
 from pitchpipe.training.run_folders import (
