@@ -13,6 +13,7 @@ MODULES = {
     "people": "people_scale",
     "duplicates": "duplicates_scale",
     "export": "export_scale",
+    "data": "data_page",
 }
 """By name, the module that has `measure()`."""
 
