@@ -59,8 +59,8 @@ def assign_split(group_id: str, salt: str, holdout_share: float) -> Split:
     return Split.HOLDOUT if number < holdout_share * 2**64 else Split.TRAIN
 
 
-def shingle_text(text: str) -> frozenset[str]:
-    """The set that near-duplicates are measured on: runs of 5 words, or of 8 characters below 8 words.
+def shingle_text(text: str, length: int = 5) -> frozenset[str]:
+    """The set that near-duplicates are measured on: runs of `length` words, or of 8 characters below 8 words.
 
     >>> sorted(shingle_text("short text"))
     ['hort tex', 'ort text', 'short te']
@@ -68,7 +68,7 @@ def shingle_text(text: str) -> frozenset[str]:
     normal = normalise_text(text) or text
     words = normal.split()
     if len(words) >= 8:
-        return frozenset(" ".join(words[start : start + 5]) for start in range(len(words) - 4))
+        return frozenset(" ".join(words[start : start + length]) for start in range(len(words) - length + 1))
     return frozenset(normal[start : start + 8] for start in range(max(1, len(normal) - 7)))
 
 

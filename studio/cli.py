@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from pitchpipe.studio import cli_people, cli_snapshots
+from pitchpipe.studio.cli_imports import show_preview
 from pitchpipe.studio.cli_options import DEFAULT_WORKSPACE, Json, ProjectName, RunId, SnapshotName, Workspace
 from pitchpipe.studio.cli_output import Output, run_command
 from pitchpipe.studio.cli_queue import add_commands
@@ -42,21 +43,24 @@ def init(
 
 @app.command(name="import")
 def import_file(
-    file: Annotated[Path, typer.Argument(help="JSONL, JSON, CSV, TSV or Parquet.")],
+    file: Annotated[str, typer.Argument(help="JSONL, JSON, CSV, TSV, Parquet, a folder of such, or hf://org/name.")],
     project: ProjectName,
     format: Annotated[str | None, typer.Option(help="A known format; guessed when left out.")] = None,
     map: Annotated[Path | None, typer.Option("--map", help="A TOML mapping file.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would come in; store nothing.")] = False,
     workspace: Workspace = DEFAULT_WORKSPACE,
     json: Json = False,
 ) -> None:
     """Import examples, answers, ratings and preferences from a file."""
     with run_command(json) as output:
-        mapping = str(map) if map else None
-        with output.count_rows(f"Reading {file.name}") as count:
-            report = output.call(
-                workspace, "import_file", on_progress=count, file=str(file), project=project, format=format, map=mapping
-            )
-        output.show_import(report)
+        values = {"file": file, "project": project, "format": format, "map": str(map) if map else None}
+        with output.count_rows(f"Reading {Path(file).name}") as count:
+            verb = "import_preview" if dry_run else "import_file"
+            report = output.call(workspace, verb, on_progress=count, **values)
+        if dry_run:
+            show_preview(output, report)
+        else:
+            output.show_import(report)
 
 
 @app.command()

@@ -58,10 +58,11 @@ def call_verb(
 
 def list_verbs() -> dict[str, Callable[..., Any]]:
     """Every verb by its name: what the command line and the API offer."""
-    from pitchpipe.studio import queue_verbs, running, snapshot_verbs, verbs
+    from pitchpipe.studio import import_verbs, queue_verbs, running, snapshot_verbs, verbs
 
     functions = (
-        verbs.init, verbs.import_file, verbs.tasks, verbs.agreement, verbs.export, verbs.register, verbs.review,
+        verbs.init, verbs.import_file, import_verbs.import_preview,
+        verbs.tasks, verbs.agreement, verbs.export, verbs.register, verbs.review,
         verbs.report, verbs.lineage, verbs.people, queue_verbs.rules, queue_verbs.gold, queue_verbs.suggest,
         running.prepare_training, running.prepare_evaluation, running.prepare_generation,
         running.start_training, running.start_evaluation, running.start_generation,
@@ -115,5 +116,7 @@ def _call_studio(studio: dict[str, Any], name: str, values: dict[str, Any], lock
 def _make_absolute(key: str, value: Any) -> Any:
     """Paths are meant from where the command was typed, not from where the studio was started."""
     is_path = key in ("file", "map", "to", "plan", "checks", "folder") and value is not None
+    if is_path and str(value).startswith("hf://"):
+        return value
     is_model_folder = key == "model" and value is not None and Path(value).is_dir()
     return str(Path(value).resolve()) if is_path or is_model_folder else value

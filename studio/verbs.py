@@ -24,6 +24,7 @@ from pitchpipe.store.reviewing import list_reviews, report_review
 from pitchpipe.store.runs import list_runs, register_candidates, register_run
 from pitchpipe.store.snapshots import find_snapshot
 from pitchpipe.store.tasking import count_tasks, create_tasks
+from pitchpipe.studio.import_verbs import find_source
 from pitchpipe.training.exporting import export_snapshot
 from pitchpipe.training.formats import Form
 
@@ -53,10 +54,11 @@ def import_file(
 ) -> dict[str, Any]:
     """Imports a file into a project, which is made with default settings if it is not there."""
     mapping = Path(map) if map else None
+    source = find_source(store, file)
     # Faults of the file show here, before a project is made that a typo named.
-    read_examples(Path(file), format=format, mapping=mapping)
+    read_examples(source, format=format, mapping=mapping)
     create_project(store, project)
-    report = ingest_file(store, Path(file), project, format=format, mapping=mapping, on_progress=on_progress)
+    report = ingest_file(store, source, project, format=format, mapping=mapping, on_progress=on_progress)
     return {**asdict(report), **report.added, "examples_in_project": count_loop(store, project).examples}
 
 

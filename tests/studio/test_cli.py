@@ -272,3 +272,16 @@ def test_a_recipe_is_previewed_saved_and_frozen(workspace: Path, tmp_path: Path)
     )
     assert done.returncode == 2
     assert "cannot be read" in done.stderr
+
+
+def test_a_dry_run_shows_the_rows_and_stores_nothing(workspace: Path, tmp_path: Path) -> None:
+    path = tmp_path / "more.jsonl"
+    path.write_text('{"prompt": "hi", "chosen": "x", "rejected": "y"}\n{broken\n')
+    shown = pitchpipe("import", str(path), "--project", "p", "--dry-run", workspace=workspace)
+    assert shown.returncode == 0, shown.stderr
+    assert "is read as trl-preference: its rows have chosen, rejected" in shown.stdout
+    assert "2 rows, 1 accepted, 1 rejected" in shown.stdout
+    assert "row 2, 2: broken JSON" in shown.stdout
+    preview = ask("import", str(path), "--project", "p", "--dry-run", workspace=workspace)
+    assert preview["new"] == {"examples": 1, "candidates": 2, "tasks": 1, "judgements": 1}
+    assert ask("import", str(path), "--project", "p", workspace=workspace)["examples"] == 1
