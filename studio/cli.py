@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pitchpipe.studio import cli_people
+from pitchpipe.studio import cli_people, cli_snapshots
 from pitchpipe.studio.cli_imports import show_preview
 from pitchpipe.studio.cli_options import DEFAULT_WORKSPACE, Json, ProjectName, RunId, SnapshotName, Workspace
 from pitchpipe.studio.cli_output import Output, run_command
@@ -24,8 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-snapshot_app = typer.Typer(help="Freeze, list, compare and verify datasets.", no_args_is_help=True)
-app.add_typer(snapshot_app, name="snapshot")
+cli_snapshots.register(app)
 add_commands(app)
 
 
@@ -97,58 +96,6 @@ def agreement(project: ProjectName, workspace: Workspace = DEFAULT_WORKSPACE, js
     """Measure how far annotators agree, question by question."""
     with run_command(json) as output:
         output.show_agreement(output.call(workspace, "agreement", project=project))
-
-
-@snapshot_app.command(name="create")
-def snapshot_create(
-    project: ProjectName,
-    name: Annotated[str, typer.Option("--name", "-n", help="Name of the snapshot.")],
-    strategy: Annotated[
-        str, typer.Option(help="Consensus on ratings: mean, median, majority, closest_three.")
-    ] = "mean",
-    workspace: Workspace = DEFAULT_WORKSPACE,
-    json: Json = False,
-) -> None:
-    """Freeze what the project knows now."""
-    with run_command(json) as output:
-        output.show(output.call(workspace, "snapshot_create", project=project, name=name, strategy=strategy))
-
-
-@snapshot_app.command(name="list")
-def snapshot_list(
-    project: Annotated[str | None, typer.Option("--project", "-p")] = None,
-    workspace: Workspace = DEFAULT_WORKSPACE,
-    json: Json = False,
-) -> None:
-    """List snapshots."""
-    with run_command(json) as output:
-        output.show_table(output.call(workspace, "snapshot_list", project=project), "snapshots", "Snapshots")
-
-
-@snapshot_app.command(name="show")
-def snapshot_show(snapshot: SnapshotName, workspace: Workspace = DEFAULT_WORKSPACE, json: Json = False) -> None:
-    """Show a snapshot's counts, recipe and files."""
-    with run_command(json) as output:
-        output.show(output.call(workspace, "snapshot_show", snapshot=snapshot))
-
-
-@snapshot_app.command(name="diff")
-def snapshot_diff(
-    first: SnapshotName, second: SnapshotName, workspace: Workspace = DEFAULT_WORKSPACE, json: Json = False
-) -> None:
-    """Show what changed between two snapshots."""
-    with run_command(json) as output:
-        output.show(output.call(workspace, "snapshot_diff", first=first, second=second))
-
-
-@snapshot_app.command(name="verify")
-def snapshot_verify(snapshot: SnapshotName, workspace: Workspace = DEFAULT_WORKSPACE, json: Json = False) -> None:
-    """Derive every hash of a snapshot again; exit code 1 when something does not fit."""
-    with run_command(json) as output:
-        found = output.call(workspace, "snapshot_verify", snapshot=snapshot)
-        output.show(found)
-        if not found["is_whole"]:
-            raise typer.Exit(1)
 
 
 @app.command()

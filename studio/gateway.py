@@ -58,15 +58,17 @@ def call_verb(
 
 def list_verbs() -> dict[str, Callable[..., Any]]:
     """Every verb by its name: what the command line and the API offer."""
-    from pitchpipe.studio import import_verbs, queue_verbs, running, verbs
+    from pitchpipe.studio import import_verbs, queue_verbs, running, snapshot_verbs, verbs
 
     functions = (
         verbs.init, verbs.import_file, import_verbs.import_preview,
-        verbs.tasks, verbs.agreement, verbs.snapshot_create, verbs.snapshot_list,
-        verbs.snapshot_show, verbs.snapshot_diff, verbs.snapshot_verify, verbs.export, verbs.register, verbs.review,
+        verbs.tasks, verbs.agreement, verbs.export, verbs.register, verbs.review,
         verbs.report, verbs.lineage, verbs.people, queue_verbs.rules, queue_verbs.gold, queue_verbs.suggest,
         running.prepare_training, running.prepare_evaluation, running.prepare_generation,
         running.start_training, running.start_evaluation, running.start_generation,
+        snapshot_verbs.snapshot_create, snapshot_verbs.snapshot_preview, snapshot_verbs.snapshot_list,
+        snapshot_verbs.snapshot_show, snapshot_verbs.snapshot_diff, snapshot_verbs.snapshot_verify,
+        snapshot_verbs.recipe_save, snapshot_verbs.recipe_show,
     )  # fmt: skip
     return {function.__name__: function for function in functions}
 
