@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pitchpipe.studio import cli_people, cli_snapshots
+from pitchpipe.studio import cli_consensus, cli_people, cli_snapshots
 from pitchpipe.studio.cli_imports import show_preview
 from pitchpipe.studio.cli_options import DEFAULT_WORKSPACE, Json, ProjectName, RunId, SnapshotName, Workspace
 from pitchpipe.studio.cli_output import Output, run_command
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 cli_snapshots.register(app)
 add_commands(app)
+cli_consensus.add_commands(app)
 
 
 @app.command()
