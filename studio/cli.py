@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from pitchpipe.studio import cli_people
+from pitchpipe.studio.cli_exports import add_export_commands
 from pitchpipe.studio.cli_options import DEFAULT_WORKSPACE, Json, ProjectName, RunId, SnapshotName, Workspace
 from pitchpipe.studio.cli_output import Output, run_command
 from pitchpipe.studio.cli_queue import add_commands
@@ -26,6 +27,7 @@ app = typer.Typer(
 snapshot_app = typer.Typer(help="Freeze, list, compare and verify datasets.", no_args_is_help=True)
 app.add_typer(snapshot_app, name="snapshot")
 add_commands(app)
+add_export_commands(app)
 
 
 @app.command()
@@ -145,20 +147,6 @@ def snapshot_verify(snapshot: SnapshotName, workspace: Workspace = DEFAULT_WORKS
         output.show(found)
         if not found["is_whole"]:
             raise typer.Exit(1)
-
-
-@app.command()
-def export(
-    snapshot: SnapshotName,
-    form: Annotated[str, typer.Option(help="sft, dpo, kto, reward, classify or raw.")],
-    to: Annotated[Path, typer.Option(help="Folder to write into.")],
-    format: Annotated[str, typer.Option(help="parquet, jsonl or csv.")] = "parquet",
-    workspace: Workspace = DEFAULT_WORKSPACE,
-    json: Json = False,
-) -> None:
-    """Write a snapshot as training files."""
-    with run_command(json) as output:
-        output.show(output.call(workspace, "export", snapshot=snapshot, form=form, to=str(to), format=format))
 
 
 @app.command()

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from pitchpipe.prompts.library import load_rubric, load_screen
 from pitchpipe.store.database import Store
@@ -34,11 +34,8 @@ from pitchpipe.store.snapshots import (
     verify_snapshot,
 )
 from pitchpipe.store.tasking import count_tasks, create_tasks
-from pitchpipe.training.exporting import export_snapshot
-from pitchpipe.training.formats import Form
 
 Progress = Callable[[int], None]
-Format = Literal["parquet", "jsonl", "csv"]
 
 
 def init(
@@ -148,14 +145,6 @@ def snapshot_verify(store: Store, snapshot: str) -> dict[str, Any]:
     found = find_snapshot(store, snapshot)
     faults = verify_snapshot(found.folder, found.id)
     return {"id": found.id, "is_whole": not faults, "faults": faults}
-
-
-def export(store: Store, snapshot: str, form: str, to: str, format: str = "parquet") -> dict[str, Any]:
-    """Writes a snapshot as training files, with every row that is left out and why."""
-    # `export_snapshot` checks both names and lists the valid ones.
-    form_name, format_name = cast(Form, form), cast(Format, format)
-    report = export_snapshot(find_snapshot(store, snapshot).folder, form_name, Path(to), format_name)
-    return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(report).items()}
 
 
 def register(store: Store, project: str, folder: str) -> dict[str, Any]:
