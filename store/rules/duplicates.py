@@ -48,7 +48,7 @@ def _describe(unit: Unit, leader: Unit, score: float, on: str, likeness: str) ->
         "other": leader.example_id,
         "other_candidates": list(leader.candidate_ids),
         "score": round(score, 4),
-        "fields": FIELDS[on],
+        "compared": FIELDS[on],
     }
     return f"{what} {likeness.format(score=f'{score:.2f}')} in {where}, which stays.", evidence
 

@@ -8,10 +8,10 @@ kinds than these, and of the other side of the seal, are never compared: the lea
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 
+from pitchpipe.store.rules.reading import read_requests
 from pitchpipe.store.rules.rule import Parameter, Row
 from pitchpipe.store.rules.survivors import Rank, rank_rows
 
@@ -66,19 +66,10 @@ def _gather_places(rows: Sequence[Row], on: str) -> dict[tuple[str, str, str], l
 def _describe_unit(rows: Sequence[Row], places: Sequence[int], best: int, on: str) -> Unit:
     row = rows[best]
     # A rated turn inside a conversation shows only what was said before it, so the longest request is the example's.
-    prompt = max((read_request(rows[place]) for place in places), key=len) if on != "answer" else ""
+    prompt = max(("\n".join(read_requests(rows[place])) for place in places), key=len) if on != "answer" else ""
     parts = {"prompt": (prompt,), "answer": (row["answer"] or "",), "both": (prompt, _read_answers(row))}[on]
     candidates = (row.get(column) for column in ("candidate_id", "candidate_a", "candidate_b"))
     return Unit(parts, tuple(places), row["example_id"], tuple(candidate for candidate in candidates if candidate))
-
-
-def read_request(row: Row) -> str:
-    """All user turns of a row's conversation.
-
-    >>> read_request({"messages": '[{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello"}]'})
-    'Hi'
-    """
-    return "\n".join(message["content"] for message in json.loads(row["messages"]) if message["role"] == "user")
 
 
 def _read_answers(row: Row) -> str:

@@ -1,7 +1,7 @@
 """Duplicate rules on 50,000 requests, and on shapes that make careless searches quadratic.
 
-Run with `python -m tests.benchmarks duplicates`. Processor seconds beside those of the clock; memory is the most
-that the process ever held, the texts included.
+Run with `python -m tests.benchmarks duplicates`. Processor seconds beside those of the clock; memory is the most that
+the process ever held, the texts included.
 """
 
 from __future__ import annotations

@@ -273,5 +273,5 @@ def test_a_finding_says_in_words_and_figures_why() -> None:
         "Its request and answer are 0.81 similar to what stands in example e1 (answer cand_e1), which stays."
     )
     assert finding.evidence == {
-        "other": "e1", "other_candidates": ["cand_e1"], "score": 0.814, "fields": ["messages", "answer"],
+        "other": "e1", "other_candidates": ["cand_e1"], "score": 0.814, "compared": ["messages", "answer"],
     }  # fmt: skip
