@@ -64,8 +64,8 @@ def _show_beginning() -> None:
     with st.container(key="card_checks_beginning"):
         st.subheader("Nothing is dropped before you have seen it", anchor=False)
         st.text(
-            "Choose rules on the left and check. You see every row that a rule hits, the reason, and the place in the text. "
-            "Then you take the rules into a recipe, or decide on single rows."
+            "Choose rules on the left and check. You see every row that a rule hits, the reason, and the place in the "
+            "text. Then you take the rules into a recipe, or decide on single rows."
         )
 
 
@@ -74,7 +74,7 @@ def _run(store: Store, project: str, choices: tuple[RuleChoice, ...], model: str
     bar = st.progress(0.0, "Reading the rows")
     try:
         count = checks_sets.load_counter(model) if model else None
-        background = read_background(store, project, count, checks_sets.load_encoders(store))
+        background = read_background(store, project, count)
         mark = read_mark(store, project)
         preview = preview_rules(
             store, project, choices, background, lambda done, total, title: bar.progress(done / total, title)

@@ -11,14 +11,20 @@ from pitchpipe.store.rules.rule import Action, Parameter, Rule, RuleChoice
 from pitchpipe.studio.app_pages.showing import show_constant
 
 _USUAL = (
-    "empty_answer", "same_answers", "rating_against_choice", "prompt_mismatch", "exact_duplicate", "refusal", "boilerplate",
-    "repetition", "personal_data", "secrets",
+    "empty_answer", "same_answers", "rating_against_choice", "prompt_mismatch", "exact_duplicate", "refusal",
+    "boilerplate", "repetition", "personal_data", "secrets",
 )  # fmt: skip
 """Chosen at first: what is quick and seldom wrong."""
 _TOPICS = {
     "Answers": ("empty_answer", "refusal", "boilerplate", "repetition", "language", "too_long", "too_short"),
     "Pairs": ("same_answers", "rating_against_choice", "length_only", "same_model"),
-    "Duplicates and leaks": ("exact_duplicate", "near_duplicate", "semantic_duplicate", "contamination", "prompt_mismatch"),
+    "Duplicates and leaks": (
+        "exact_duplicate",
+        "near_duplicate",
+        "semantic_duplicate",
+        "contamination",
+        "prompt_mismatch",
+    ),
     "Private data": ("personal_data", "secrets"),
 }
 _ACTIONS = {"drop": "leave out", "mask": "mask", "mark": "only list"}

@@ -20,6 +20,8 @@ from pitchpipe.studio.app_pages.showing import plain, show_constant
 _MOST_ROWS = 2000
 """Hits in the table; a longer list nobody reads, and the browser would have to hold it."""
 _MOST_CHARACTERS = 6000
+_SIDES = {"train": "#15897e", "holdout": "#c9741c"}
+"""Legible on both themes."""
 _DONE = {"drop": "left out", "mask": "masked", "mark": "listed"}
 
 
@@ -64,7 +66,7 @@ def _draw_counts(preview: Preview) -> None:
     chart = alt.Chart(frame).mark_bar(cornerRadius=2, height=13).encode(
         y=alt.Y("rule:N", sort=order, title=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=180)),
         x=alt.X("sum(hits):Q", title=None, axis=alt.Axis(format="d", tickCount=5, tickMinStep=1, domain=False)),
-        color=alt.Color("side:N", title=None, scale=alt.Scale(domain=["train", "holdout"], range=["#15897e", "#c9741c"]),
+        color=alt.Color("side:N", title=None, scale=alt.Scale(domain=list(_SIDES), range=list(_SIDES.values())),
                         legend=alt.Legend(orient="top", symbolType="square")),
         tooltip=["rule:N", "kind:N", "side:N", alt.Tooltip("hits:Q", format=","), "of:N"],
     )  # fmt: skip

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import PitchpipeError
-from pitchpipe.store.rules.rule import Conversation, Encode, RuleChoice
+from pitchpipe.store.evaluation_sets import add_evaluation_set, list_evaluation_sets
+from pitchpipe.store.rules.rule import Conversation, RuleChoice
 from pitchpipe.studio.app_pages.showing import plain, show_problem
 from pitchpipe.studio.rule_verbs import NEEDS_MODEL
 
@@ -33,7 +33,7 @@ def choose_background(store: Store, project: str, curator: str, choices: Sequenc
     return model
 
 
-@st.cache_resource(max_entries=4, show_spinner="Loading the tokenizer")
+@lru_cache(maxsize=4)
 def load_counter(model: str) -> Callable[[Sequence[Conversation]], list[int]]:
     """The token counter of a model, kept: a tokenizer takes a second to load."""
     from pitchpipe.training.token_counting import load_token_counter
@@ -41,16 +41,7 @@ def load_counter(model: str) -> Callable[[Sequence[Conversation]], list[int]]:
     return load_token_counter(model)
 
 
-def load_encoders(store: Store) -> Mapping[str, Encode]:
-    """The encoders of texts that are here."""
-    encoding: Any = importlib.import_module("pitchpipe.store.encoding")
-    found: Mapping[str, Encode] = encoding.load_encoders(store.workspace)
-    return found
-
-
 def _show_sets(store: Store, project: str, curator: str) -> None:
-    from pitchpipe.store.evaluation_sets import list_evaluation_sets
-
     st.subheader("Evaluation sets", anchor=False)
     sets = list_evaluation_sets(store, project)
     if not sets:
@@ -65,8 +56,6 @@ def _show_sets(store: Store, project: str, curator: str) -> None:
 
 
 def _add_set(store: Store, project: str, curator: str, file_name: str, content: bytes, name: str) -> None:
-    from pitchpipe.store.evaluation_sets import add_evaluation_set
-
     with tempfile.TemporaryDirectory() as folder:
         # The name of an uploaded file is the browser's word: only its ending is used.
         path = Path(folder) / f"items{Path(file_name).suffix}"
