@@ -22,7 +22,7 @@ _ERRORS = {error.__name__: error for error in (UsageError, NotFoundError)}
 
 
 def call_verb(
-    workspace: Path, verb: str, values: dict[str, Any], on_progress: Callable[[int], None] | None = None
+    workspace: Path, verb: str, values: dict[str, Any], on_progress: Callable[..., None] | None = None
 ) -> Any:
     """The result of a verb of `verbs` or `running`, run here or in the studio that owns the store.
 
@@ -63,6 +63,7 @@ def list_verbs() -> dict[str, Callable[..., Any]]:
         export_verbs,
         import_verbs,
         queue_verbs,
+        rule_verbs,
         running,
         snapshot_verbs,
         verbs,
@@ -71,7 +72,7 @@ def list_verbs() -> dict[str, Callable[..., Any]]:
     functions: tuple[Callable[..., Any], ...] = (
         *(verbs.init, verbs.import_file, verbs.tasks, verbs.agreement, verbs.register, verbs.review, verbs.report),
         *(verbs.lineage, verbs.people),
-        *(import_verbs.import_preview,),
+        *(import_verbs.import_preview, rule_verbs.check),
         *(queue_verbs.rules, queue_verbs.gold, queue_verbs.suggest),
         *(consensus_verbs.export_judgements, consensus_verbs.consensus, consensus_verbs.models),
         *(snapshot_verbs.snapshot_create, snapshot_verbs.snapshot_preview, snapshot_verbs.snapshot_list),
