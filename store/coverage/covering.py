@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -62,6 +62,8 @@ class Coverage:
     typical: list[list[int]]
     """For each cluster the rows of its most typical requests."""
     encoder: str
+    count: int | None
+    """The clusters that were asked for."""
 
 
 def read_coverage(
@@ -70,6 +72,7 @@ def read_coverage(
     *,
     encoder: str = "tfidf",
     count: int | None = None,
+    earlier: Coverage | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Coverage:
     """What a project covers now, dropped examples left out.
@@ -77,6 +80,7 @@ def read_coverage(
     Args:
         encoder: what the vectors of requests are made by.
         count: clusters; None takes `clusters.choose_count`.
+        earlier: what was read before: its vectors, clusters and names are taken over where they still hold.
         tell: called with what is being done, in words.
 
     Raises:
@@ -87,6 +91,8 @@ def read_coverage(
     requests, opinions = _read_requests(store, target.id), read_opinions(store, target.id)
     requests = requests.join(rate_examples(opinions), on="example", how="left", maintain_order="left")
     requests = requests.with_columns(pl.col("quality").fill_null(UNRATED))
+    if earlier is not None and _holds(earlier, requests, encoder, count):
+        return replace(earlier, requests=requests.with_columns(earlier.requests["cluster"]))
     tell("Making vectors of the requests")
     matrix = encode_requests(requests["request"].to_list())
     tell("Finding clusters")
@@ -94,7 +100,14 @@ def read_coverage(
     texts = requests["request"].to_list()
     names = name_clusters(texts, clusters.labels.tolist(), len(clusters.centres))
     requests = requests.with_columns(pl.Series("cluster", clusters.labels, pl.Int64))
-    return Coverage(requests, matrix, clusters, names, find_typical(matrix, clusters), encoder)
+    return Coverage(requests, matrix, clusters, names, find_typical(matrix, clusters), encoder, count)
+
+
+def _holds(earlier: Coverage, requests: pl.DataFrame, encoder: str, count: int | None) -> bool:
+    """Whether the same requests are asked about in the same way."""
+    is_same_order = (earlier.encoder, earlier.count) == (encoder, count)
+    texts = ["example", "request"]
+    return is_same_order and requests.select(texts).equals(earlier.requests.select(texts))
 
 
 def describe_clusters(coverage: Coverage) -> pl.DataFrame:
