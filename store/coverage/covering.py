@@ -15,18 +15,15 @@ from pitchpipe.store.database import Store
 from pitchpipe.store.judgement_reading import CURRENT_JUDGEMENTS
 from pitchpipe.store.opinion_reading import Opinions, read_opinions
 from pitchpipe.store.projects import get_project
+from pitchpipe.store.standing_marks import SELECT_DROPPED
 
 UNRATED = 0.5
 """The quality of a request none of whose answers is rated: the middle of the scale."""
 NO_KIND = "(no kind)"
 
 # Dropped examples teach nothing, so they cover nothing.
-_EXAMPLES = """
-WITH dropped AS (
-    SELECT target_id FROM decisions
-    WHERE project_id = $project AND coalesce(action_id, '') NOT IN (SELECT id FROM actions WHERE undone_at IS NOT NULL)
-    GROUP BY target_id HAVING arg_max(verdict, id) = 'drop'
-), answered AS (
+_EXAMPLES = f"""
+WITH dropped AS ({SELECT_DROPPED}), answered AS (
     SELECT example_id, count(*) AS answers FROM candidates
     WHERE project_id = $project AND id NOT IN (SELECT target_id FROM dropped) GROUP BY example_id
 )

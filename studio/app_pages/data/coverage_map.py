@@ -79,9 +79,9 @@ def _show_list(coverage: Coverage, points: pl.DataFrame, ranges: dict[str, Any])
         st.caption("Most typical")
         for row in coverage.typical[cluster]:
             st.text(first_words(coverage.requests["request"][row], 240))
-    inside = np.flatnonzero(coverage.clusters.labels == cluster)
-    nearest = np.argsort(-(coverage.matrix[inside] @ coverage.clusters.centres[cluster]), kind="stable")
-    show_requests(coverage, inside[nearest].tolist())
+    within = np.flatnonzero(coverage.clusters.labels == cluster)
+    nearest = np.argsort(-(coverage.matrix[within] @ coverage.clusters.centres[cluster]), kind="stable")
+    show_requests(coverage, within[nearest].tolist())
 
 
 def show_requests(coverage: Coverage, rows: list[int]) -> None:

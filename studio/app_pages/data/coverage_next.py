@@ -5,15 +5,17 @@ from __future__ import annotations
 import polars as pl
 import streamlit as st
 
-from pitchpipe.store.coverage.asking_next import ask_next, find_latest_asked, undo_ask_next
+from pitchpipe.store.coverage.asking_next import undo_ask_next
 from pitchpipe.store.coverage.covering import Coverage
 from pitchpipe.store.coverage.naming import first_words
 from pitchpipe.store.coverage.next_labels import NextLabel, find_next
+from pitchpipe.store.coverage.sending import SentNext, send_next
+from pitchpipe.store.curating import undo_action
 from pitchpipe.store.database import Store
 from pitchpipe.store.quality_reading import read_mark
 from pitchpipe.store.records import Project
 
-_KEPT = "coverage_next_kept"
+_KEPT, _SENT = "coverage_next_kept", "coverage_next_sent"
 _CHOICES = (10, 20, 50, 100, 200)
 
 
@@ -64,17 +66,28 @@ def _show_table(coverage: Coverage, found: list[NextLabel]) -> None:
 
 
 def _show_buttons(store: Store, project: str, curator: str, found: list[NextLabel]) -> None:
-    tasks = [label.task_id for label in found if label.task_id]
-    bare = len(found) - len(tasks)
     with st.container(horizontal=True, vertical_alignment="center"):
-        if tasks and st.button(f"Ask these {len(tasks)} first", type="primary", key="coverage_ask"):
-            asked = ask_next(store, project, tasks, curator)
-            more = f"; {asked.widened} of them were complete and get one more rater" if asked.widened else ""
-            st.toast(f"{asked.raised} tasks are at the head of the queue{more}.")
+        if found and st.button(f"Ask these {len(found)} first", type="primary", key="coverage_ask"):
+            st.session_state[_SENT] = send_next(store, project, found, curator)
             st.rerun()
-        latest = find_latest_asked(store, project)
-        if latest is not None and st.button(f"Put the last {latest[1]} back", key="coverage_put_back"):
-            st.toast(f"{undo_ask_next(store, project, latest[0], curator)} tasks are back where they were.")
-            st.rerun()
-    if bare:
-        st.caption(f"{bare} have no task of the kind yet.")
+        sent: SentNext | None = st.session_state.get(_SENT)
+        if sent is not None:
+            if st.button("Take that back", key="coverage_put_back"):
+                _take_back(store, project, curator, sent)
+                del st.session_state[_SENT]
+                st.rerun()
+            st.text(tell_sent(sent))
+
+
+def tell_sent(sent: SentNext) -> str:
+    """What was sent, in words."""
+    told = f"{sent.raised:,} tasks are at the head of the queue" if sent.raised else "Sent"
+    told += f", {sent.widened:,} of them for one more rater" if sent.widened else ""
+    return f"{told}; {sent.made_for:,} examples got new tasks." if sent.made_for else f"{told}."
+
+
+def _take_back(store: Store, project: str, curator: str, sent: SentNext) -> None:
+    if sent.asked_id is not None:
+        undo_ask_next(store, project, sent.asked_id, curator)
+    for action_id in sent.action_ids:
+        undo_action(store, action_id, curator)

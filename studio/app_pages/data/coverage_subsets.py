@@ -10,13 +10,14 @@ import streamlit as st
 from pitchpipe.store.coverage.choosing import BALANCES, WAYS, Subset, SubsetOrder, choose_subset
 from pitchpipe.store.coverage.covering import Coverage
 from pitchpipe.store.coverage.diversity import SetReport
+from pitchpipe.store.curating import act_on, undo_action
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import UsageError
 from pitchpipe.store.records import Project
 from pitchpipe.studio.app_pages.data import coverage_charts
 from pitchpipe.studio.app_pages.showing import show_problem
 
-_KEPT = "coverage_subset_kept"
+_KEPT, _TAGGED = "coverage_subset_kept", "coverage_subset_tagged"
 
 
 def show_part(store: Store, project: Project, curator: str, coverage: Coverage) -> None:
@@ -87,5 +88,28 @@ def _tell(number: float | None, form: str) -> str:
 
 
 def _show_tag(store: Store, project: str, curator: str, subset: Subset) -> None:
-    del store, project, curator
-    st.download_button("Download the ids", "\n".join(subset.example_ids) + "\n", "subset.txt", key="coverage_download")
+    """Tags the chosen examples, so that slices, recipes and the Rows view can ask for them."""
+    if not subset.example_ids:
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        tag = st.text_input("Tag", "subset", key="coverage_tag", width=200)
+        if st.button(f"Tag these {len(subset.example_ids):,}", key="coverage_tag_them"):
+            try:
+                action_id = act_on(
+                    store, project, "tag", subset.example_ids, note="a chosen subset", actor=curator, tag=tag
+                )
+            except UsageError as error:
+                show_problem(error.happened, error.advice)
+            else:
+                st.session_state[_TAGGED] = (action_id, len(subset.example_ids), tag)
+        st.download_button(
+            "Download the ids", "\n".join(subset.example_ids) + "\n", "subset.txt", key="coverage_download"
+        )
+    tagged = st.session_state.get(_TAGGED)
+    if tagged is not None:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.text(f"{tagged[1]:,} examples bear the tag '{tagged[2]}' now.")
+            if st.button("Untag them", key="coverage_untag"):
+                undo_action(store, tagged[0], curator)
+                del st.session_state[_TAGGED]
+                st.rerun()
