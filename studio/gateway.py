@@ -65,7 +65,7 @@ def list_verbs() -> dict[str, Callable[..., Any]]:
         verbs.tasks, verbs.agreement, verbs.snapshot_create, verbs.snapshot_list,
         verbs.snapshot_show, verbs.snapshot_diff, verbs.snapshot_verify, verbs.export, verbs.register, verbs.review,
         verbs.report, verbs.lineage, verbs.people, queue_verbs.rules, queue_verbs.gold, queue_verbs.suggest,
-        rule_verbs.check,
+        rule_verbs.check, rule_verbs.evaluation_sets,
         running.prepare_training, running.prepare_evaluation, running.prepare_generation,
         running.start_training, running.start_evaluation, running.start_generation,
     )  # fmt: skip

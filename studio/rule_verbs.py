@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from pitchpipe.store.checking import Preview, describe_hit, preview_rules
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import NotFoundError, UsageError
+from pitchpipe.store.evaluation_sets import add_evaluation_set, list_evaluation_sets
 from pitchpipe.store.rules.catalogue import RULES, find_rule
 from pitchpipe.store.rules.rule import Background, Rule, RuleChoice
 from pitchpipe.store.rules_background import read_background
@@ -44,6 +46,37 @@ def check(
     choices = read_choices(rule, set or {}, background)
     preview = preview_rules(store, project, choices, background, on_progress)
     return {"project": project, **describe_preview(preview, limit)}
+
+
+def evaluation_sets(
+    store: Store, project: str, file: str | None = None, name: str | None = None, fields: list[str] | None = None
+) -> dict[str, Any]:
+    """The evaluation sets of a project; with `file`, keeps its items under `name` first (the file's own when left out).
+
+    Args:
+        fields: columns whose texts make an item; guessed when left out.
+    """
+    if file is None and (name or fields):
+        raise UsageError("A name was given, but no file of test items.", "Name the file with --file FILE.")
+    rejected = []
+    if file is not None:
+        path = Path(file)
+        added = add_evaluation_set(store, project, path, name or path.stem, fields=tuple(fields or ()))
+        rejected = [{"line": row.line, "reason": row.reason} for row in added.rejected]
+    kept = list_evaluation_sets(store, project)
+    return {
+        "project": project,
+        "sets": [
+            {
+                "name": found.name,
+                "items": found.items,
+                "hash": found.hash,
+                "since": found.created_at.isoformat("T", "seconds"),
+            }
+            for found in kept
+        ],
+        "rejected": rejected,
+    }
 
 
 def _read_background(store: Store, project: str, wanted: list[str] | None, model: str | None) -> Background:

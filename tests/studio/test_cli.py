@@ -18,7 +18,7 @@ from pitchpipe.studio.cli import app
 
 COMMANDS = (
     "init", "import", "tasks", "agreement", "snapshot", "export", "train", "evaluate", "generate", "review", "report",
-    "lineage", "people", "up", "demo", "doctor", "rules", "gold", "suggest", "check",
+    "lineage", "people", "up", "demo", "doctor", "rules", "gold", "suggest", "check", "evaluation-sets",
 )  # fmt: skip
 
 

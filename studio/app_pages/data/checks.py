@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.resources import files
 
 import streamlit as st
 
@@ -36,6 +37,7 @@ def show_view(store: Store, project: Project | None, curator: str) -> None:
     """Rules on the left, what they found on the right."""
     if project is None:
         return
+    st.html((files("pitchpipe.studio.app_pages.data") / "checks.css").read_text(encoding="utf-8"))
     left, right = st.columns([1, 2.05], gap="medium")
     with left:
         choices = checks_chain.choose_chain(project.name)
