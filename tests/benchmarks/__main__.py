@@ -14,6 +14,7 @@ MODULES = {
     "people": "people_scale",
     "duplicates": "duplicates_scale",
     "export": "export_scale",
+    "rules": "rules_scale",
 }
 """By name, the module that has `measure()`."""
 
