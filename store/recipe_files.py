@@ -52,14 +52,15 @@ def read_recipe(values: Mapping[str, Any]) -> Recipe:
     return recipe
 
 
-def read_recipe_file(file: Path) -> Recipe:
-    """A recipe from a JSON file. Raises UsageError where it is none."""
+def read_recipe_json(file: Path) -> dict[str, Any]:
+    """The values of a recipe in a JSON file, not yet checked. Raises UsageError where there is no JSON to read."""
     try:
-        return read_recipe(json.loads(file.read_text(encoding="utf-8")))
+        values: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"The recipe '{file}' cannot be read: {error.strerror}.", "Name a JSON file.") from error
     except ValueError as error:
         raise UsageError(f"The recipe '{file}' is no JSON: {error}.", "Mend it there, or save it anew.") from error
+    return values
 
 
 def check_recipe(recipe: Recipe) -> None:

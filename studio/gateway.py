@@ -58,17 +58,31 @@ def call_verb(
 
 def list_verbs() -> dict[str, Callable[..., Any]]:
     """Every verb by its name: what the command line and the API offer."""
-    from pitchpipe.studio import import_verbs, queue_verbs, rule_verbs, running, verbs
+    from pitchpipe.studio import (
+        consensus_verbs,
+        export_verbs,
+        import_verbs,
+        queue_verbs,
+        rule_verbs,
+        running,
+        snapshot_verbs,
+        verbs,
+    )
 
-    functions = (
-        verbs.init, verbs.import_file, import_verbs.import_preview,
-        verbs.tasks, verbs.agreement, verbs.snapshot_create, verbs.snapshot_list,
-        verbs.snapshot_show, verbs.snapshot_diff, verbs.snapshot_verify, verbs.export, verbs.register, verbs.review,
-        verbs.report, verbs.lineage, verbs.people, queue_verbs.rules, queue_verbs.gold, queue_verbs.suggest,
-        rule_verbs.check, rule_verbs.evaluation_sets,
-        running.prepare_training, running.prepare_evaluation, running.prepare_generation,
-        running.start_training, running.start_evaluation, running.start_generation,
-    )  # fmt: skip
+    functions: tuple[Callable[..., Any], ...] = (
+        *(verbs.init, verbs.import_file, verbs.tasks, verbs.agreement, verbs.register, verbs.review, verbs.report),
+        *(verbs.lineage, verbs.people),
+        *(import_verbs.import_preview, rule_verbs.check, rule_verbs.evaluation_sets),
+        *(queue_verbs.rules, queue_verbs.gold, queue_verbs.suggest),
+        *(consensus_verbs.export_judgements, consensus_verbs.consensus, consensus_verbs.models),
+        *(snapshot_verbs.snapshot_create, snapshot_verbs.snapshot_preview, snapshot_verbs.snapshot_list),
+        *(snapshot_verbs.snapshot_show, snapshot_verbs.snapshot_diff, snapshot_verbs.snapshot_verify),
+        *(snapshot_verbs.recipe_save, snapshot_verbs.recipe_show),
+        *(export_verbs.export, export_verbs.prepare_export_check, export_verbs.start_export_check),
+        *(export_verbs.export_checks, export_verbs.mixture),
+        *(running.prepare_training, running.prepare_evaluation, running.prepare_generation),
+        *(running.start_training, running.start_evaluation, running.start_generation),
+    )
     return {function.__name__: function for function in functions}
 
 

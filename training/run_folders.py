@@ -150,23 +150,29 @@ def read_plan(folder: Path) -> Plan:
     return load_plan(folder / PLAN)
 
 
-def read_state(folder: Path) -> RunState:
-    """Derives where the run stands from the files that are there."""
-    plan = read_plan(folder)
-    progress, process = read_json(folder / PROGRESS), read_json(folder / PROCESS)
-    failure, summary = read_json(folder / FAILURE), read_json(folder / SUMMARY)
+def derive_status(folder: Path) -> tuple[RunStatus, int | None]:
+    """How far the work in a folder came, and the number of the process that is at it, if one is alive."""
+    process = read_json(folder / PROCESS)
     pid = process.get("pid")
     alive = pid is not None and is_alive(pid, process.get("started"))
     if (folder / MANIFEST).is_file():
         status = RunStatus.FINISHED
-    elif failure:
+    elif read_json(folder / FAILURE):
         status = RunStatus.FAILED
     elif alive:
         status = RunStatus.RUNNING
-    elif process or progress:
+    elif process or read_json(folder / PROGRESS):
         status = RunStatus.INTERRUPTED
     else:
         status = RunStatus.WAITING
+    return status, pid if alive else None
+
+
+def read_state(folder: Path) -> RunState:
+    """Derives where the run stands from the files that are there."""
+    plan = read_plan(folder)
+    progress, failure, summary = (read_json(folder / name) for name in (PROGRESS, FAILURE, SUMMARY))
+    status, pid = derive_status(folder)
     told = {RunStatus.FAILED: failure, RunStatus.FINISHED: summary.get("warning", {})}.get(status, {})
     return RunState(
         run_id=folder.resolve().name,
@@ -182,7 +188,7 @@ def read_state(folder: Path) -> RunState:
         seconds=progress.get("seconds"),
         happened=told.get("happened", ""),
         advice=told.get("advice", ""),
-        pid=pid if alive else None,
+        pid=pid,
         summary=summary,
     )
 
