@@ -1,4 +1,5 @@
-"""`python -m pitchpipe.training run FOLDER` carries out the plan in a run folder; `prepare-model` makes the cache.
+"""`python -m pitchpipe.training run FOLDER` carries out the plan in a run folder; `prepare-model` makes the cache;
+`encode TEXTS VECTORS` turns texts into vectors.
 
 Exit codes: 0 done, 1 failed or stopped (the run folder tells why), 2 the request or the plan itself is off.
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import sys
 import warnings
@@ -44,6 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
     fetch.add_argument("name")
     fetch.add_argument("--to", type=Path, required=True)
     add_export_commands(commands)
+    encode = commands.add_parser("encode", help="encode the column text of a Parquet file with the sentence model")
+    encode.add_argument("source", type=Path)
+    encode.add_argument("target", type=Path)
     chosen = parser.parse_args(arguments)
     try:
         if chosen.command == "run":
@@ -56,6 +61,8 @@ def main(arguments: list[str] | None = None) -> int:
         elif chosen.command in ("save-export", "push-export"):
             _prepare_surroundings()
             carry_out(chosen)
+        elif chosen.command == "encode":
+            _encode(chosen.source, chosen.target)
         else:
             _prepare_model()
     except PitchpipeError as error:
@@ -112,6 +119,17 @@ def _prepare_model() -> None:
     _prepare_surroundings()
     folder = prepare_embedded_model(_tell)
     sys.stdout.write(f"{folder}\n")
+
+
+def _encode(source: Path, target: Path) -> None:
+    _prepare_surroundings()
+    from pitchpipe.training.encoding import encode_file
+
+    def tell(done: int, total: int) -> None:
+        sys.stdout.write(json.dumps({"encoded": done, "of": total}) + "\n")
+        sys.stdout.flush()
+
+    encode_file(source, target, tell)
 
 
 def _tell(line: str) -> None:
