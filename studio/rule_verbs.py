@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from pitchpipe.store.checking import Preview, describe_hit, preview_rules
 from pitchpipe.store.database import Store
+from pitchpipe.store.encoding import load_encoders
 from pitchpipe.store.errors import NotFoundError, UsageError
 from pitchpipe.store.evaluation_sets import add_evaluation_set, list_evaluation_sets
 from pitchpipe.store.rules.catalogue import RULES, find_rule
 from pitchpipe.store.rules.rule import Background, Rule, RuleChoice
 from pitchpipe.store.rules_background import read_background
+from pitchpipe.training import encoder_launch
+from pitchpipe.training.token_counting import TokenCounter, load_token_counter
 
 NEEDS_MODEL = ("too_long", "too_short")
 NEEDS_SETS = ("contamination",)
@@ -42,7 +46,7 @@ def check(
     """
     if limit < 0:
         raise UsageError(f"The limit {limit} is below 0.", "Give 0 for counts alone.")
-    background = _read_background(store, project, evaluation_set, model)
+    background = load_background(store, project, model, evaluation_set)
     choices = read_choices(rule, set or {}, background)
     preview = preview_rules(store, project, choices, background, on_progress)
     return {"project": project, **describe_preview(preview, limit)}
@@ -79,18 +83,34 @@ def evaluation_sets(
     }
 
 
-def _read_background(store: Store, project: str, wanted: list[str] | None, model: str | None) -> Background:
-    # The tokenizer takes a while to load, and most checks ask for no tokens.
-    from pitchpipe.training.token_counting import load_token_counter
+def load_background(
+    store: Store, project: str, model: str | None = None, sets: Sequence[str] | None = None
+) -> Background:
+    """All that rules may know of a project: evaluation sets, encoders, and the tokens of a model where one is named.
 
-    background = read_background(store, project, load_token_counter(model) if model else None)
-    if not wanted:
-        return background
-    unknown = [name for name in wanted if name not in background.evaluation_sets]
+    Args:
+        sets: the evaluation sets to compare with; all when left out.
+
+    Raises:
+        NotFoundError: there is no such project or set.
+        RunError: there is no such model here.
+    """
+    run = encoder_launch.run_encoder if encoder_launch.has_encoder() else None
+    count = _load_counter(model) if model else None
+    background = read_background(store, project, count, load_encoders(store.workspace, run))
+    unknown = [name for name in sets or () if name not in background.evaluation_sets]
     if unknown:
         known = ", ".join(background.evaluation_sets) or "none yet"
         raise NotFoundError(f"There is no evaluation set '{unknown[0]}' in '{project}'.", f"The sets are: {known}.")
-    return replace(background, evaluation_sets={name: background.evaluation_sets[name] for name in wanted})
+    if not sets:
+        return background
+    return replace(background, evaluation_sets={name: background.evaluation_sets[name] for name in sets})
+
+
+@lru_cache(maxsize=4)
+def _load_counter(model: str) -> TokenCounter:
+    """Kept: a tokenizer takes a while to load."""
+    return load_token_counter(model)
 
 
 def read_choices(
