@@ -175,7 +175,8 @@ def test_short_text_code_and_numbers_are_not_judged_by_language() -> None:
 
 def test_code_with_foreign_names_is_code_also_where_nothing_marks_it() -> None:
     code = (
-        "def berechne_den_preis(menge, preis):\n    ergebnis_der_rechnung = menge * preis\n    return ergebnis_der_rechnung\n"
+        "def berechne_den_preis(menge, preis):\n    ergebnis_der_rechnung = menge * preis\n"
+        "    return ergebnis_der_rechnung\n"
         "for stück in die_liste_der_dinge:\n    gesamt = gesamt + berechne_den_preis(stück, wert)\n"
         "    print(gesamt, 'ist der Preis für alle Dinge')"
     )
