@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -76,6 +77,30 @@ def _shorten(text: str) -> str:
     return line if len(line) <= _WIDTH else line[: _WIDTH - 1] + "…"
 
 
+def evaluation_sets(
+    project: ProjectName,
+    file: Annotated[Path | None, typer.Option(help="Test items to add: JSONL, JSON, CSV, TSV or Parquet.")] = None,
+    name: Annotated[str | None, typer.Option(help="What the set is called; the file's name if left out.")] = None,
+    fields: Annotated[
+        list[str] | None,
+        typer.Option("--field", help="A column whose text belongs to an item; guessed if none is named."),
+    ] = None,
+    workspace: Workspace = DEFAULT_WORKSPACE,
+    json: Json = False,
+) -> None:
+    """List the test items that no training row may contain, or add a file of them."""
+    with run_command(json) as output:
+        values: dict[str, Any] = {"file": str(file) if file else None, "name": name, "fields": fields}
+        found = output.call(workspace, "evaluation_sets", project=project, **values)
+        output.show_table(found, "sets", f"Evaluation sets of {project}")
+        if not json:
+            for row in found["rejected"][:_LISTED]:
+                output.say(f"Line {row['line']} gave no item: {row['reason']}")
+            if len(found["rejected"]) > _LISTED:
+                output.say(f"and {len(found['rejected']) - _LISTED} more; --json lists them.")
+
+
 def register(app: typer.Typer) -> None:
     """Adds the commands to the program."""
     app.command()(check)
+    app.command(name="evaluation-sets")(evaluation_sets)

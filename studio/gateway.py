@@ -72,7 +72,7 @@ def list_verbs() -> dict[str, Callable[..., Any]]:
     functions: tuple[Callable[..., Any], ...] = (
         *(verbs.init, verbs.import_file, verbs.tasks, verbs.agreement, verbs.register, verbs.review, verbs.report),
         *(verbs.lineage, verbs.people),
-        *(import_verbs.import_preview, rule_verbs.check),
+        *(import_verbs.import_preview, rule_verbs.check, rule_verbs.evaluation_sets),
         *(queue_verbs.rules, queue_verbs.gold, queue_verbs.suggest),
         *(consensus_verbs.export_judgements, consensus_verbs.consensus, consensus_verbs.models),
         *(snapshot_verbs.snapshot_create, snapshot_verbs.snapshot_preview, snapshot_verbs.snapshot_list),

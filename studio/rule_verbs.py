@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from pitchpipe.store.checking import Preview, describe_hit, preview_rules
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import NotFoundError, UsageError
+from pitchpipe.store.evaluation_sets import add_evaluation_set, list_evaluation_sets
 from pitchpipe.store.rules.catalogue import RULES, find_rule
 from pitchpipe.store.rules.rule import Background, Rule, RuleChoice
 from pitchpipe.store.rules_background import read_background
 from pitchpipe.studio.encoders import load_all_encoders
+from pitchpipe.training.token_counting import TokenCounter, load_token_counter
 
 NEEDS_MODEL = ("too_long", "too_short")
 NEEDS_SETS = ("contamination",)
@@ -41,25 +45,70 @@ def check(
     """
     if limit < 0:
         raise UsageError(f"The limit {limit} is below 0.", "Give 0 for counts alone.")
-    background = _read_background(store, project, evaluation_set, model)
+    background = load_background(store, project, model, evaluation_set)
     choices = read_choices(rule, set or {}, background)
     preview = preview_rules(store, project, choices, background, on_progress)
     return {"project": project, **describe_preview(preview, limit)}
 
 
-def _read_background(store: Store, project: str, wanted: list[str] | None, model: str | None) -> Background:
-    # The tokenizer takes a while to load, and most checks ask for no tokens.
-    from pitchpipe.training.token_counting import load_token_counter
+def evaluation_sets(
+    store: Store, project: str, file: str | None = None, name: str | None = None, fields: list[str] | None = None
+) -> dict[str, Any]:
+    """The evaluation sets of a project; with `file`, keeps its items under `name` first (the file's own when left out).
 
-    counter = load_token_counter(model) if model else None
-    background = read_background(store, project, counter, load_all_encoders(store))
-    if not wanted:
-        return background
-    unknown = [name for name in wanted if name not in background.evaluation_sets]
+    Args:
+        fields: columns whose texts make an item; guessed when left out.
+    """
+    if file is None and (name or fields):
+        raise UsageError("A name was given, but no file of test items.", "Name the file with --file FILE.")
+    rejected = []
+    if file is not None:
+        path = Path(file)
+        added = add_evaluation_set(store, project, path, name or path.stem, fields=tuple(fields or ()))
+        rejected = [{"line": row.line, "reason": row.reason} for row in added.rejected]
+    kept = list_evaluation_sets(store, project)
+    return {
+        "project": project,
+        "sets": [
+            {
+                "name": found.name,
+                "items": found.items,
+                "hash": found.hash,
+                "since": found.created_at.isoformat("T", "seconds"),
+            }
+            for found in kept
+        ],
+        "rejected": rejected,
+    }
+
+
+def load_background(
+    store: Store, project: str, model: str | None = None, sets: Sequence[str] | None = None
+) -> Background:
+    """All that rules may know of a project: evaluation sets, encoders, and the tokens of a model where one is named.
+
+    Args:
+        sets: the evaluation sets to compare with; all when left out.
+
+    Raises:
+        NotFoundError: there is no such project or set.
+        RunError: there is no such model here.
+    """
+    count = _load_counter(model) if model else None
+    background = read_background(store, project, count, load_all_encoders(store))
+    unknown = [name for name in sets or () if name not in background.evaluation_sets]
     if unknown:
         known = ", ".join(background.evaluation_sets) or "none yet"
         raise NotFoundError(f"There is no evaluation set '{unknown[0]}' in '{project}'.", f"The sets are: {known}.")
-    return replace(background, evaluation_sets={name: background.evaluation_sets[name] for name in wanted})
+    if not sets:
+        return background
+    return replace(background, evaluation_sets={name: background.evaluation_sets[name] for name in sets})
+
+
+@lru_cache(maxsize=4)
+def _load_counter(model: str) -> TokenCounter:
+    """Kept: a tokenizer takes a while to load."""
+    return load_token_counter(model)
 
 
 def read_choices(

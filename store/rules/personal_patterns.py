@@ -11,6 +11,9 @@ from typing import Any
 Found = tuple[int, int, str]
 """Start, end and kind."""
 
+NUMBER = re.compile(r"(?:\d[\s().:/\u2010-\u2015-]{0,3}){5}|\b[A-Z]{6}\d{2}[A-Z]\d{2}[A-Z]")
+"""What every text has that holds any of these but an e-mail address or an IP address of the sixth version: five digits
+close together, or the shape of a codice fiscale."""
 _EMAIL = re.compile(
     r"(?<![\w.+/-])[A-Za-z0-9][\w.+%-]{0,63}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}\b"
 )
@@ -35,7 +38,7 @@ _CARD_BEGINNINGS = re.compile(
 _IP4 = re.compile(r"(?<![\w.-])(?<![vV] )(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d)")
 _IP6 = re.compile(r"(?<![\w:.])(?:[0-9a-fA-F]{1,4}:){2,7}(?::|[0-9a-fA-F]{1,4})(?::?[0-9a-fA-F]{1,4}){0,6}(?![\w:])")
 _VERSION_BEFORE = re.compile(r"(?i)(?:version|release|build|section|v\.?|ver\.?|firmware|driver)\s*$")
-_PHONE = re.compile(r"(?<![\w.#/=-])(?:\+|\(\+?)?\d[\d\s().\-/\u2010-\u2015]{5,22}\d(?![\w]|[.,]\d)")
+_PHONE = re.compile(r"(?<![\w.#/=-])(?:\+|\(\+?)?\d[\d \t\u00a0().\-/\u2010-\u2015]{5,22}\d(?![\w]|[.,]\d)")
 _FEWEST_DIGITS = 8
 """Of a number without its country code; shorter ones are rooms, years and scores far more often."""
 _DIGITS = re.compile(r"\D*\d+")
@@ -141,7 +144,7 @@ def _match_phone(shape: re.Match[str], text: str, region: str) -> tuple[int, int
     is_international = written.lstrip("(").startswith("+")
     is_grouped = not written.isdigit() and sum(map(str.isdigit, written)) >= _FEWEST_DIGITS
     is_written_so = is_international or is_grouped or _PHONE_BEFORE.search(before)
-    if not is_written_so or not (is_international or region) or "\n" in written:
+    if not is_written_so or not (is_international or region):
         return None
     if _NUMBER_OF_A_THING.search(before):
         return None

@@ -136,5 +136,6 @@ REPETITION = Rule(
     about="An answer whose lines, paragraphs or runs of words repeat beyond the limits of Gopher (Rae et al. 2021, "
     "table A1), which are wider for short texts. Code is not judged. Of a pair the winner counts.",
     find=_find,
+    actions=("mark", "drop"),
     parameters=(Parameter("leniency", 1.0, "All limits times this; with 1.5 poems of many refrains stay.", 0.5, 5.0),),
 )

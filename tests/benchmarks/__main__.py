@@ -13,7 +13,7 @@ MODULES = {
     "people": "people_scale",
     "duplicates": "duplicates_scale",
     "export": "export_scale",
-    "data": "data_page",
+    "rules": "rules_scale",
 }
 """By name, the module that has `measure()`."""
 

@@ -55,6 +55,21 @@ def test_check_takes_rules_with_actions_and_dials(workspace: Path) -> None:
     assert (hit["excerpt"], hit["evidence"]["spans"]) == ("N/A", [[0, 3, "placeholder"]])
 
 
+def test_an_evaluation_set_is_added_listed_and_compared_with(workspace: Path, tmp_path: Path) -> None:
+    question = "Which of these four cities is the capital of the country that lies north of Spain?"
+    (tmp_path / "test.jsonl").write_text(json.dumps({"question": question}) + '\n{"x": 1}\n', encoding="utf-8")
+    (tmp_path / "more.jsonl").write_text(json.dumps({"instruction": question, "output": "Paris"}), encoding="utf-8")
+    ask("import", str(tmp_path / "more.jsonl"), "--project", "p", workspace=workspace)
+    added = ask("evaluation-sets", "--project", "p", "--file", str(tmp_path / "test.jsonl"), workspace=workspace)
+    assert [(kept["name"], kept["items"]) for kept in added["sets"]] == [("test", 1)]
+    assert [row["line"] for row in added["rejected"]] == [2]
+    words = ("--rule", "contamination", "--evaluation-set", "test")
+    found = ask("check", "--project", "p", *words, workspace=workspace)
+    assert [(rule["hits"], found["would_stay"]) for rule in found["rules"]] == [(1, 4)]
+    told = pitchpipe("evaluation-sets", "--project", "p", "--name", "x", workspace=workspace)
+    assert (told.exit_code, "no file of test items" in told.output) == (2, True)
+
+
 def test_check_for_people_lists_counts_reasons_and_what_would_stay(workspace: Path) -> None:
     done = pitchpipe("check", "--project", "p", "--rule", "empty_answer", workspace=workspace)
     assert 'the answer is the placeholder "N/A"' in done.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.resources import files
 
 import streamlit as st
 
@@ -12,10 +13,9 @@ from pitchpipe.store.errors import PitchpipeError
 from pitchpipe.store.quality_reading import read_mark
 from pitchpipe.store.records import Project
 from pitchpipe.store.rules.rule import RuleChoice
-from pitchpipe.store.rules_background import read_background
 from pitchpipe.studio.app_pages.data import checks_chain, checks_hits, checks_sets
 from pitchpipe.studio.app_pages.showing import show_problem
-from pitchpipe.studio.encoders import load_all_encoders
+from pitchpipe.studio.rule_verbs import load_background
 
 RECIPE_KEY = "recipe_rules"
 """In the session: the chain (a tuple of RuleChoice) that the recipe editor takes over."""
@@ -37,6 +37,7 @@ def show_view(store: Store, project: Project | None, curator: str) -> None:
     """Rules on the left, what they found on the right."""
     if project is None:
         return
+    st.html((files("pitchpipe.studio.app_pages.data") / "checks.css").read_text(encoding="utf-8"))
     left, right = st.columns([1, 2.05], gap="medium")
     with left:
         choices = checks_chain.choose_chain(project.name)
@@ -74,8 +75,7 @@ def _run(store: Store, project: str, choices: tuple[RuleChoice, ...], model: str
     """Applies the chain with a bar that says which rule is at work; a mistake is told and leaves the last results."""
     bar = st.progress(0.0, "Reading the rows")
     try:
-        count = checks_sets.load_counter(model) if model else None
-        background = read_background(store, project, count, load_all_encoders(store))
+        background = load_background(store, project, model)
         mark = read_mark(store, project)
         preview = preview_rules(
             store, project, choices, background, lambda done, total, title: bar.progress(done / total, title)

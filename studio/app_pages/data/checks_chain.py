@@ -22,6 +22,7 @@ _TOPICS = {
         "exact_duplicate",
         "near_duplicate",
         "semantic_duplicate",
+        "semantic_neighbour",
         "contamination",
         "prompt_mismatch",
     ),

@@ -22,6 +22,8 @@ _MOST_ROWS = 2000
 _MOST_CHARACTERS = 6000
 _SIDES = {"train": "#15897e", "holdout": "#c9741c"}
 """Legible on both themes."""
+_LINK = re.compile(r"@|www(?=\\\.)|https?(?=\\:)")
+"""Where Markdown would make a link of plain words; a zero-width space behind it leaves them words."""
 _DONE = {"drop": "left out", "mask": "masked", "mark": "listed"}
 
 
@@ -46,7 +48,7 @@ def show_results(store: Store, project: str, curator: str, preview: Preview) -> 
 def _show_counts(preview: Preview) -> None:
     dropped = preview.considered - preview.kept
     masked = len({hit.place for hit in preview.hits if hit.action == "mask"})
-    facts = {"Rows": preview.considered, "would stay": preview.kept, "left out": dropped, "masked": masked}
+    facts = {"Rows": preview.considered, "Would stay": preview.kept, "Left out": dropped, "Masked": masked}
     with st.container(horizontal=True, gap="large"):
         for name, count in facts.items():
             share = f"{count / preview.considered:.1%}" if preview.considered and name != "Rows" else None
@@ -56,21 +58,21 @@ def _show_counts(preview: Preview) -> None:
 def _draw_counts(preview: Preview) -> None:
     """Hits by rule, split by the side of the seal."""
     rows = [
-        {"rule": count.title, "side": part.rpartition("_")[2], "kind": part.rpartition("_")[0], "hits": hits,
-         "of": f"{hits / count.seen:.1%} of the {count.seen:,} rows seen"}
+        {"rule": count.title, "side": side, "hits": hits, "of": f"{hits / count.seen:.1%} of {count.seen:,} rows seen"}
         for count in preview.rules
-        for part, hits in count.by_part.items()
-    ]  # fmt: skip
+        for side in _SIDES
+        if (hits := sum(n for part, n in count.by_part.items() if part.endswith(f"_{side}")))
+    ]
     frame = pd.DataFrame(rows)
     order = list(dict.fromkeys(row["rule"] for row in rows))
-    chart = alt.Chart(frame).mark_bar(cornerRadius=2, height=13).encode(
+    chart = alt.Chart(frame).mark_bar(height=12).encode(
         y=alt.Y("rule:N", sort=order, title=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=180)),
-        x=alt.X("sum(hits):Q", title=None, axis=alt.Axis(format="d", tickCount=5, tickMinStep=1, domain=False)),
+        x=alt.X("hits:Q", title=None, axis=alt.Axis(format="d", tickCount=5, tickMinStep=1, domain=False)),
         color=alt.Color("side:N", title=None, scale=alt.Scale(domain=list(_SIDES), range=list(_SIDES.values())),
                         legend=alt.Legend(orient="top", symbolType="square")),
-        tooltip=["rule:N", "kind:N", "side:N", alt.Tooltip("hits:Q", format=","), "of:N"],
+        tooltip=["rule:N", "side:N", alt.Tooltip("hits:Q", format=","), "of:N"],
     )  # fmt: skip
-    height = 24 * len(order)
+    height = 25 * len(order) + 70
     st.altair_chart(chart.properties(height=height).configure(background="transparent"), width="stretch")
 
 
@@ -94,11 +96,11 @@ def _show_rule(store: Store, project: str, curator: str, preview: Preview, step:
 
 
 _COLUMNS = {
-    "Reason": st.column_config.TextColumn(width="medium"),
-    "Found in": st.column_config.TextColumn(width="large"),
-    "Score": st.column_config.NumberColumn(format="%.2f", width="small"),
-    "Side": st.column_config.TextColumn(width="small"),
-    "Kind": st.column_config.TextColumn(width="small"),
+    "Reason": st.column_config.TextColumn(width=310),
+    "Found in": st.column_config.TextColumn(width=235),
+    "Score": st.column_config.NumberColumn(format="%.2f", width=60),
+    "Side": st.column_config.TextColumn(width=65),
+    "Kind": st.column_config.TextColumn(width=60),
 }
 
 
@@ -122,16 +124,17 @@ def _show_hit(preview: Preview, hit: Hit) -> None:
     with here:
         asked = {field: marks for field, marks in spans.items() if field.startswith("messages")}
         if not asked:
-            _show_text("Request", read_request(row), [])
+            _show_text("here_messages", "Request", read_request(row), [])
         for field, marks in asked.items():
-            _show_text("Request", read_field(row, field) or "", marks)
+            _show_text(f"here_{field}", "Request", read_field(row, field) or "", marks)
         for field, text in list_answers(row):
-            _show_text(_name_answer(row, field), text, spans.get(field, []))
+            _show_text(f"here_{field}", _name_answer(row, field), text, spans.get(field, []))
     if there is not None and other is not None:
         with there:
-            _show_text(f"Request of the example {other['example_id']}, which stays", read_request(other), [])
+            title = f"Request of {other['example_id']}, which stays" if _stays(hit) else f"Of {other['example_id']}"
+            _show_text("there_messages", title, read_request(other), [])
             for field, text in list_answers(other):
-                _show_text(_name_answer(other, field), text, [])
+                _show_text(f"there_{field}", _name_answer(other, field), text, [])
 
 
 def _name_answer(row: dict[str, Any], field: str) -> str:
@@ -143,9 +146,15 @@ def _name_answer(row: dict[str, Any], field: str) -> str:
     return f"Answer {side.upper()}{outcome}"
 
 
-def _show_text(title: str, text: str, spans: list[Span]) -> None:
-    show_constant('<div class="pp-quiet">{title}</div>', title=title)
-    st.markdown(mark_spans(text, spans) or "*empty*")
+def _stays(hit: Hit) -> bool:
+    """Whether the other example is the one that a duplicate repeats, and not merely named."""
+    return "compared" in hit.evidence
+
+
+def _show_text(key: str, title: str, text: str, spans: list[Span]) -> None:
+    with st.container(key=f"checks_text_{key}"):
+        show_constant('<div class="pp-quiet">{title}</div>', title=title)
+        st.markdown(mark_spans(text, spans) or "*empty*")
 
 
 def mark_spans(text: str, spans: list[Span]) -> str:
@@ -170,7 +179,7 @@ def _escape(piece: str, directive: str) -> str:
     """A piece with its markup escaped and its line ends kept; with a directive, each line in one of its own."""
     lines = []
     for line in reveal_hidden(piece).split("\n"):
-        words = plain(line)
+        words = _LINK.sub("\\g<0>\u200b", plain(line))
         before = " " if line[:1].isspace() else ""
         after = " " if line[-1:].isspace() and words else ""
         lines.append(f"{before}{directive}[{words}]{after}" if directive and words else f"{before}{words}{after}")

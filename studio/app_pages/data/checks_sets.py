@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit as st
@@ -12,7 +11,7 @@ import streamlit as st
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import PitchpipeError
 from pitchpipe.store.evaluation_sets import add_evaluation_set, list_evaluation_sets
-from pitchpipe.store.rules.rule import Conversation, RuleChoice
+from pitchpipe.store.rules.rule import RuleChoice
 from pitchpipe.studio.app_pages.showing import plain, show_problem
 from pitchpipe.studio.rule_verbs import NEEDS_MODEL
 
@@ -31,14 +30,6 @@ def choose_background(store: Store, project: str, curator: str, choices: Sequenc
             ).strip()  # fmt: skip
         _show_sets(store, project, curator)
     return model
-
-
-@lru_cache(maxsize=4)
-def load_counter(model: str) -> Callable[[Sequence[Conversation]], list[int]]:
-    """The token counter of a model, kept: a tokenizer takes a second to load."""
-    from pitchpipe.training.token_counting import load_token_counter
-
-    return load_token_counter(model)
 
 
 def _show_sets(store: Store, project: str, curator: str) -> None:

@@ -173,6 +173,16 @@ def test_short_text_code_and_numbers_are_not_judged_by_language() -> None:
     assert find_places("language", [texts[5]]) == []
 
 
+def test_code_with_foreign_names_is_code_also_where_nothing_marks_it() -> None:
+    code = (
+        "def berechne_den_preis(menge, preis):\n    ergebnis_der_rechnung = menge * preis\n"
+        "    return ergebnis_der_rechnung\n"
+        "for stück in die_liste_der_dinge:\n    gesamt = gesamt + berechne_den_preis(stück, wert)\n"
+        "    print(gesamt, 'ist der Preis für alle Dinge')"
+    )
+    assert find_places("language", [code]) == []
+
+
 def test_requests_are_judged_by_language_when_that_is_asked_for() -> None:
     row = answer(
         "It says that the book lies on the table.",

@@ -188,7 +188,7 @@ _PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(_PIECES, max_size=12), st.lists(_PIECES, max_size=6))
 def test_nothing_that_the_rules_find_is_left_after_masking(texts: list[str], asked: list[str]) -> None:
     row = answer("".join(texts), " ".join(asked))
