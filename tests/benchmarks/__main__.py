@@ -14,6 +14,7 @@ MODULES = {
     "people": "people_scale",
     "duplicates": "duplicates_scale",
     "export": "export_scale",
+    "imports": "imports",
     "data": "data_page",
 }
 """By name, the module that has `measure()`."""
