@@ -14,6 +14,7 @@ MODULES = {
     "duplicates": "duplicates_scale",
     "export": "export_scale",
     "rules": "rules_scale",
+    "imports": "imports",
 }
 """By name, the module that has `measure()`."""
 
