@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pitchpipe.studio import cli_people
+from pitchpipe.studio import cli_data, cli_people
 from pitchpipe.studio.cli_options import DEFAULT_WORKSPACE, Json, ProjectName, RunId, SnapshotName, Workspace
 from pitchpipe.studio.cli_output import Output, run_command
 from pitchpipe.studio.cli_queue import add_commands
@@ -26,6 +26,7 @@ app = typer.Typer(
 snapshot_app = typer.Typer(help="Freeze, list, compare and verify datasets.", no_args_is_help=True)
 app.add_typer(snapshot_app, name="snapshot")
 add_commands(app)
+cli_data.add_commands(app)
 
 
 @app.command()

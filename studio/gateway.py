@@ -58,12 +58,14 @@ def call_verb(
 
 def list_verbs() -> dict[str, Callable[..., Any]]:
     """Every verb by its name: what the command line and the API offer."""
-    from pitchpipe.studio import queue_verbs, running, verbs
+    from pitchpipe.studio import data_verbs, queue_verbs, running, verbs
 
     functions = (
         verbs.init, verbs.import_file, verbs.tasks, verbs.agreement, verbs.snapshot_create, verbs.snapshot_list,
         verbs.snapshot_show, verbs.snapshot_diff, verbs.snapshot_verify, verbs.export, verbs.register, verbs.review,
         verbs.report, verbs.lineage, verbs.people, queue_verbs.rules, queue_verbs.gold, queue_verbs.suggest,
+        data_verbs.rows, data_verbs.row, data_verbs.slices, data_verbs.curate, data_verbs.actions,
+        data_verbs.undo_action,
         running.prepare_training, running.prepare_evaluation, running.prepare_generation,
         running.start_training, running.start_evaluation, running.start_generation,
     )  # fmt: skip
