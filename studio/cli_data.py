@@ -16,6 +16,8 @@ Where = Annotated[
 Sql = Annotated[str, typer.Option(help="One SELECT with a column example_id.")]
 SliceName = Annotated[str | None, typer.Option("--slice", help="A saved slice.")]
 _SHORT = 60
+_SHOWN = ("request", "category", "judgements", "rating", "decision")
+"""What a terminal has room for beside the id."""
 
 
 def rows(
@@ -34,7 +36,7 @@ def rows(
 ) -> None:
     """Find examples by words, conditions on fields and SQL."""
     with run_command(json) as output:
-        chosen = [name.strip() for name in columns.split(",")] if columns else None
+        chosen = [name.strip() for name in columns.split(",")] if columns else None if json else list(_SHOWN)
         found = output.call(
             workspace, "rows", project=project, words=words, where=where, sql=sql, slice=slice, sort=sort,
             descending=descending, limit=limit, offset=offset, columns=chosen,
@@ -52,7 +54,8 @@ def row(
 ) -> None:
     """Show everything known about one example, and why it is in or out."""
     with run_command(json) as output:
-        output.show(output.call(workspace, "row", project=project, example=example))
+        found = output.call(workspace, "row", project=project, example=example)
+        output.show(found if json else _say_row(found))
 
 
 def slices(
@@ -126,6 +129,23 @@ def add_commands(app: typer.Typer) -> None:
     for command in (rows, row, slices, curate, actions):
         app.command()(command)
     app.command(name="undo-action")(undo_action)
+
+
+def _say_row(found: dict[str, Any]) -> dict[str, Any]:
+    """A card as lines that can be read in a terminal; JSON has all of it."""
+    said = {f"{role}": words for role, words in found["messages"]}
+    answers = {
+        f"answer {place + 1} ({answer['model'] or answer['origin']})": answer["text"]
+        for place, answer in enumerate(found["answers"])
+    }
+    opinions = {
+        f"{opinion['annotator']} ({opinion['kind']})": " ".join(f"{opinion['value']} {opinion['reason']}".split())
+        for opinion in found["opinions"]
+    }
+    return {
+        "standing": " ".join(found["standing"]), **said, **answers, "judgements": opinions,
+        "tags": ", ".join(tag for tag, _, _ in found["tags"]), "models that learned": ", ".join(found["learned"]),
+    }  # fmt: skip
 
 
 def _shorten(value: Any) -> Any:

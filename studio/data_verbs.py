@@ -61,7 +61,7 @@ def slices(
     sql: str = "",
     delete: str | None = None,
 ) -> dict[str, Any]:
-    """The saved slices; with `save`, saves words, conditions and SQL under that name first; with `delete`, forgets one."""
+    """The saved slices; `save` first saves words, conditions and SQL under that name, `delete` forgets one."""
     if save is not None:
         saving.save_slice(store, project, save, _read_slice(store, project, words, where, sql, None), _ACTOR)
     if delete is not None:

@@ -18,7 +18,8 @@ from pitchpipe.studio.cli import app
 
 COMMANDS = (
     "init", "import", "tasks", "agreement", "snapshot", "export", "train", "evaluate", "generate", "review", "report",
-    "lineage", "people", "up", "demo", "doctor", "rules", "gold", "suggest",
+    "lineage", "people", "up", "demo", "doctor", "rules", "gold", "suggest", "rows", "row", "slices",
+    "curate", "actions", "undo-action",
 )  # fmt: skip
 
 
