@@ -44,8 +44,10 @@ def show_view(store: Store, project: Project | None, curator: str) -> None:
         elif view == "SQL":
             rows_sql.show_sql(made)
         else:
-            chosen = rows_table.show_table(store, project, made, slice, found, curator)
-            rows_actions.show_actions(store, project, made, slice, found, chosen, curator)
+            rows_table.show_table(
+                store, project, made, slice, found, curator,
+                lambda chosen: rows_actions.show_actions(store, project, made, slice, found, chosen, curator),
+            )  # fmt: skip
 
 
 def _open(store: Store, project: Project) -> Catalogue:

@@ -6,15 +6,11 @@ import polars as pl
 import streamlit as st
 
 from pitchpipe.store.catalogue import Catalogue
-from pitchpipe.store.catalogue_sql import MEGABYTES, MOST_ROWS, SECONDS
+from pitchpipe.store.catalogue_sql import EXAMPLE_SQL, MEGABYTES, MOST_ROWS, SECONDS
 from pitchpipe.store.errors import UsageError
 from pitchpipe.studio.app_pages.data.rows_filters import use_sql
 from pitchpipe.studio.app_pages.showing import show_problem
 
-_EXAMPLE = """SELECT example_id, request, rating, agreement
-FROM examples
-WHERE rating < 2 AND raters >= 3
-ORDER BY rating"""
 _RESULT = "rows_sql_result"
 
 
@@ -27,7 +23,7 @@ def show_sql(made: Catalogue) -> None:
             with st.expander(table):
                 st.text("\n".join(columns))
     with left:
-        sql = st.text_area("SQL", _EXAMPLE, key="rows_sql", height=170, label_visibility="collapsed")
+        sql = st.text_area("SQL", EXAMPLE_SQL, key="rows_sql", height=170, label_visibility="collapsed")
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
             is_asked = st.button("Run", key="rows_sql_run", type="primary")
             result = _run(made, sql) if is_asked else st.session_state.get(_RESULT)

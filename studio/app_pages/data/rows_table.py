@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -25,13 +26,21 @@ _TABLE_HEIGHT, _REQUEST_WIDTH, _NARROW_WIDTH = 470, 400, 270
 _OPEN = "rows_open"
 
 
-def show_table(store: Store, project: Project, made: Catalogue, slice: Slice, found: int, curator: str) -> list[str]:
-    """Shows a page and the card of the open row; returns the ids of the rows that are ticked."""
+def show_table(
+    store: Store,
+    project: Project,
+    made: Catalogue,
+    slice: Slice,
+    found: int,
+    curator: str,
+    show_below: Callable[[list[str]], None],
+) -> None:
+    """Shows a page with what `show_below` adds for the ids of the ticked rows, and the card of the open row."""
     if not found:
         with st.container(key="card_rows_none"):
             st.text("No example fits.")
             st.caption("Take a condition away, or search for fewer words.")
-        return []
+        return
     pages = -(-found // _PAGE)
     columns, order, is_down = _show_settings()
     page = min(int(st.session_state.get("rows_page", 1)), pages)
@@ -45,10 +54,10 @@ def show_table(store: Store, project: Project, made: Catalogue, slice: Slice, fo
         chosen = _draw(frame.to_dicts(), ids, columns, (page, order, is_down, slice, made.as_of))
         if pages > 1:
             st.pagination(pages, key="rows_page", max_visible_pages=7)
+        show_below(chosen)
     if card is not None:
         with card:
             rows_card.show_card(store, project, str(st.session_state[_OPEN]), ids, curator)
-    return chosen
 
 
 def open_row(example_id: str | None) -> None:
