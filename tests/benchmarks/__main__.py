@@ -15,6 +15,7 @@ MODULES = {
     "export": "export_scale",
     "rules": "rules_scale",
     "imports": "imports",
+    "data": "data_page",
 }
 """By name, the module that has `measure()`."""
 
