@@ -79,3 +79,15 @@ def _read_all(store: Store, project_id: str) -> Knowledge:
 
 def _index(store: Store, sql: str, project_id: str) -> dict[str, dict[str, Any]]:
     return {row["id"]: row for row in store.read_frame(sql, [project_id]).to_dicts()}
+
+
+_SOURCES = """
+SELECT coalesce(i.file_name, 'studio') AS source, count(*) AS examples
+FROM examples AS e LEFT JOIN imports AS i ON i.id = e.import_id
+WHERE e.project_id = ? GROUP BY 1 ORDER BY 1
+"""
+
+
+def count_sources(store: Store, project_id: str) -> dict[str, int]:
+    """Examples of a project by the source that a recipe's weights name."""
+    return {str(source): int(count) for source, count in store.read(_SOURCES, [project_id])}
