@@ -11,7 +11,9 @@ import streamlit as st
 
 _ACCENT, _AMBER, _GREY = "#15897e", "#c9741c", "#8b96a3"
 """Legible on both themes."""
-_ROW, _BAR = 27, 17
+_ROW, _BAR = 28, 17
+_AXIS, _LEGEND = 34, 58
+"""Pixels: a row and its bar, and what an axis and a legend take of the height."""
 _PICK = "pick"
 
 
@@ -23,11 +25,11 @@ def draw_drops(drops: Sequence[Mapping[str, Any]]) -> str | None:
         x=_count_axis("units"), opacity=alt.condition(picked, alt.value(1), alt.value(0.4)),
         tooltip=["rule:N", alt.Tooltip("units:Q", format=","), alt.Tooltip("reason:N", title="such as")],
     )  # fmt: skip
-    chart = (bars.add_params(picked) + _labels(rows, "rule", "units")).properties(height=_ROW * len(rows) + 12)
+    chart = (bars.add_params(picked) + _labels(rows, "rule", "units")).properties(height=_ROW * len(rows) + _AXIS)
+    drawn = chart.configure_view(stroke=None).configure(background="transparent")
     event: Any = st.altair_chart(
-        chart.configure_view(stroke=None), width="stretch", on_select="rerun", selection_mode=_PICK,
-        key="snapshots_drops_chart",
-    )  # fmt: skip
+        drawn, width="stretch", on_select="rerun", selection_mode=_PICK, key="snapshots_drops_chart"
+    )
     chosen = event["selection"].get(_PICK, []) if event else []
     return str(chosen[0]["rule"]) if chosen and "rule" in chosen[0] else None
 
@@ -45,10 +47,10 @@ def draw_counts(counts: Mapping[str, int]) -> None:
         y=alt.Y("kind:N", title=None, axis=_quiet_axis()), yOffset=alt.YOffset("side:N", sort=["training", "sealed"]),
         x=_count_axis("rows"),
         color=alt.Color("side:N", scale=alt.Scale(domain=["training", "sealed"], range=[_ACCENT, _GREY]),
-                        legend=alt.Legend(title=None, orient="top")),
+                        legend=alt.Legend(title=None, orient="top", offset=2)),
         tooltip=["kind:N", "side:N", alt.Tooltip("rows:Q", format=",")],
     )  # fmt: skip
-    _draw(chart, 44 * rows["kind"].nunique() + 40)
+    _draw(chart, 2 * _ROW * rows["kind"].nunique() + _AXIS + _LEGEND)
 
 
 def draw_bars(counts: Mapping[str, int]) -> None:
@@ -60,10 +62,10 @@ def draw_bars(counts: Mapping[str, int]) -> None:
     bars = _base(rows, "what").mark_bar(cornerRadiusEnd=3, height=_BAR, color=_ACCENT).encode(
         x=_count_axis("rows"), tooltip=["what:N", alt.Tooltip("rows:Q", format=",")]
     )  # fmt: skip
-    _draw(bars + _labels(rows, "what", "rows"), _ROW * len(rows) + 12)
+    _draw(bars + _labels(rows, "what", "rows"), _ROW * len(rows) + _AXIS)
 
 
-def draw_pairs(pairs: Mapping[str, tuple[float, float]], names: tuple[str, str], format: str = ",") -> None:
+def draw_pairs(pairs: Mapping[str, tuple[float, float]], names: tuple[str, str], format: str = ",.0f") -> None:
     """Two bars for each name: before in grey, after in the accent."""
     rows = pd.DataFrame(
         [{"what": what, "snapshot": name, "value": value}
@@ -77,10 +79,10 @@ def draw_pairs(pairs: Mapping[str, tuple[float, float]], names: tuple[str, str],
         yOffset=alt.YOffset("snapshot:N", sort=list(names)),
         x=alt.X("value:Q", title=None, axis=alt.Axis(tickCount=4, format=format, domain=False)),
         color=alt.Color("snapshot:N", scale=alt.Scale(domain=list(names), range=[_GREY, _ACCENT]),
-                        legend=alt.Legend(title=None, orient="top")),
+                        legend=alt.Legend(title=None, orient="top", offset=2)),
         tooltip=["what:N", "snapshot:N", alt.Tooltip("value:Q", format=format)],
     )  # fmt: skip
-    _draw(chart, 40 * len(pairs) + 44)
+    _draw(chart, 2 * _ROW * len(pairs) + _AXIS + _LEGEND)
 
 
 def _base(rows: pd.DataFrame, name: str) -> Any:
@@ -102,4 +104,5 @@ def _count_axis(name: str) -> alt.X:
 
 
 def _draw(chart: Any, height: int) -> None:
-    st.altair_chart(chart.properties(height=height).configure_view(stroke=None), width="stretch")
+    drawn = chart.properties(height=height).configure_view(stroke=None).configure(background="transparent")
+    st.altair_chart(drawn, width="stretch")

@@ -60,7 +60,7 @@ def _show_effect(diff: dict[str, Any], names: tuple[str, str]) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**Rows by kind and side**")
-        snapshots_charts.draw_pairs(_pair(first["counts"], second["counts"]), names)
+        snapshots_charts.draw_pairs(_pair(_name_counts(first["counts"]), _name_counts(second["counts"])), names)
         st.markdown("**Left out, by rule**")
         snapshots_charts.draw_pairs({rule: (two[0], two[1]) for rule, two in diff["drops"].items()}, names)
     with right:
@@ -69,6 +69,13 @@ def _show_effect(diff: dict[str, Any], names: tuple[str, str]) -> None:
         st.markdown("**Words an answer, by kind of row**")
         snapshots_charts.draw_pairs(_pair(first["mean_answer_words"], second["mean_answer_words"]), names, ".1f")
     st.dataframe(_tabulate(first, second, names), hide_index=True)
+
+
+def _name_counts(counts: dict[str, int]) -> dict[str, int]:
+    return {
+        f"{name.rpartition('_')[0]}, {'sealed' if name.endswith('_holdout') else 'training'}": count
+        for name, count in counts.items()
+    }
 
 
 def _pair(first: dict[str, Any], second: dict[str, Any]) -> dict[str, tuple[float, float]]:

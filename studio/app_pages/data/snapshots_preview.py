@@ -142,12 +142,14 @@ def _show_drops(store: Store, preview: Preview) -> None:
 def _list_units(store: Store, units: pl.DataFrame) -> None:
     shown = units.head(_MOST_SHOWN)
     requests = read_requests(store, shown["example_id"].unique().to_list())
+    told = pl.col("evidence").map_elements(_shorten, pl.String, skip_nulls=True)
+    evidence = [] if shown["evidence"].is_null().all() else [told]
     columns = [name for name in ("rule", "action") if name in shown.columns and "action" in shown.columns]
     st.dataframe(
         shown.select(
             *columns, "row_kind",
             pl.col("example_id").replace_strict(requests, default="", return_dtype=pl.String).alias("request"),
-            "reason", pl.col("evidence").map_elements(_shorten, pl.String, skip_nulls=True), "unit",
+            "reason", *evidence, "unit",
         ),
         hide_index=True, height=min(38 + 35 * shown.height, 320),
         column_config={"row_kind": st.column_config.TextColumn("kind", width="small"),
