@@ -15,6 +15,7 @@ from pitchpipe.store.rules.reading import list_answers, list_spans, read_field, 
 from pitchpipe.store.rules.rule import Action, Background, Row, RuleChoice
 from pitchpipe.store.snapshot_building import build_rows, count_rows
 from pitchpipe.store.snapshot_reading import read_knowledge
+from pitchpipe.store.snapshot_rules import CERTAIN, is_kept
 
 _AROUND = 60
 """Characters of an excerpt before the first stretch that was found."""
@@ -69,6 +70,8 @@ def preview_rules(
 ) -> Preview:
     """Applies a chain to the rows that a recipe without rules would give; nothing is written.
 
+    What a curator decided to keep stays whatever a rule finds, as in a snapshot; its hits say so.
+
     Args:
         on_progress: told how many steps are done, of how many, and what comes next.
         recipe: the consensus behind the rows; the usual one when left out.
@@ -84,8 +87,15 @@ def preview_rules(
             on_progress(done, steps, title)
 
     tell(0, "Reading the rows")
-    rows = build_rows(read_knowledge(store, get_project(store, project).id), recipe or Recipe()).rows
-    outcome = apply_rules(rows, choices, background or Background(), lambda done, title: tell(done + 1, title))
+    known = read_knowledge(store, get_project(store, project).id)
+    rows = build_rows(known, recipe or Recipe()).rows
+
+    def protects(row: Row, rule: str) -> bool:
+        return rule not in CERTAIN and is_kept(row, known)
+
+    outcome = apply_rules(
+        rows, choices, background or Background(), lambda done, title: tell(done + 1, title), protects
+    )
     tell(steps, "Done")
     return describe_outcome(rows, choices, outcome)
 
@@ -102,7 +112,7 @@ def describe_outcome(rows: Sequence[Row], choices: Sequence[RuleChoice], outcome
         found = [hit for hit in outcome.hits if hit.step == step]
         parts = count_rows(rows[hit.place] for hit in found)
         counts.append(RuleCount(rule.id, rule.version, rule.title, choice.action, left, len(found), parts))
-        left -= len(found) if choice.action == "drop" else 0
+        left -= sum(hit.action == "drop" for hit in found)
     after = count_rows(rows[place] for place in outcome.kept)
     hit_rows = {hit.place: rows[hit.place] for hit in outcome.hits}
     named = {hit.evidence["other"] for hit in outcome.hits if "other" in hit.evidence}

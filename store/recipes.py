@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pitchpipe.store.rules.rule import RuleChoice
 
 if TYPE_CHECKING:
-    from pitchpipe.store.slices import Slice  # type: ignore[import-not-found]
+    from pitchpipe.store.slices import Slice
 
 TiePolicy = Literal["keep", "drop"]
 TIE_POLICIES: tuple[TiePolicy, ...] = ("keep", "drop")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from pitchpipe.store.database import Store
-from pitchpipe.store.projects import get_project
+from pitchpipe.store.evaluation_sets import read_evaluation_sets
 from pitchpipe.store.rules.rule import Background, Conversation, Encode
 
 
@@ -20,11 +20,5 @@ def read_background(
     Raises:
         NotFoundError: there is no such project.
     """
-    sets: dict[str, list[tuple[str, str]]] = {}
-    rows = store.read(
-        "SELECT set_name, item_id, text FROM evaluation_items WHERE project_id = ? ORDER BY set_name, item_id",
-        [get_project(store, project).id],
-    )
-    for name, item, text in rows:
-        sets.setdefault(name, []).append((item, text))
+    sets = read_evaluation_sets(store, project)
     return Background(evaluation_sets=sets, count_tokens=count_tokens, encoders=encoders or {})

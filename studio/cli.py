@@ -11,9 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from pitchpipe.studio import cli_people, cli_snapshots
+from pitchpipe.studio import cli_consensus, cli_people, cli_rules, cli_snapshots
+from pitchpipe.studio.cli_exports import add_export_commands
 from pitchpipe.studio.cli_imports import show_preview
-from pitchpipe.studio.cli_options import DEFAULT_WORKSPACE, Json, ProjectName, RunId, SnapshotName, Workspace
+from pitchpipe.studio.cli_options import DEFAULT_WORKSPACE, Json, ProjectName, RunId, Workspace
 from pitchpipe.studio.cli_output import Output, run_command
 from pitchpipe.studio.cli_queue import add_commands
 
@@ -26,6 +27,8 @@ app = typer.Typer(
 )
 cli_snapshots.register(app)
 add_commands(app)
+cli_consensus.add_commands(app)
+add_export_commands(app)
 
 
 @app.command()
@@ -96,20 +99,6 @@ def agreement(project: ProjectName, workspace: Workspace = DEFAULT_WORKSPACE, js
     """Measure how far annotators agree, question by question."""
     with run_command(json) as output:
         output.show_agreement(output.call(workspace, "agreement", project=project))
-
-
-@app.command()
-def export(
-    snapshot: SnapshotName,
-    form: Annotated[str, typer.Option(help="sft, dpo, kto, reward, classify or raw.")],
-    to: Annotated[Path, typer.Option(help="Folder to write into.")],
-    format: Annotated[str, typer.Option(help="parquet, jsonl or csv.")] = "parquet",
-    workspace: Workspace = DEFAULT_WORKSPACE,
-    json: Json = False,
-) -> None:
-    """Write a snapshot as training files."""
-    with run_command(json) as output:
-        output.show(output.call(workspace, "export", snapshot=snapshot, form=form, to=str(to), format=format))
 
 
 @app.command()
@@ -229,6 +218,7 @@ def doctor(workspace: Workspace = DEFAULT_WORKSPACE, json: Json = False) -> None
 
 
 cli_people.register(app)
+cli_rules.register(app)
 
 
 def main() -> None:

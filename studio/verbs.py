@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from pitchpipe.prompts.library import load_rubric, load_screen
 from pitchpipe.store.database import Store
@@ -22,14 +22,10 @@ from pitchpipe.store.people import Person, change_person, list_people, restore, 
 from pitchpipe.store.projects import create_project, describe_project, list_projects
 from pitchpipe.store.reviewing import list_reviews, report_review
 from pitchpipe.store.runs import list_runs, register_candidates, register_run
-from pitchpipe.store.snapshots import find_snapshot
 from pitchpipe.store.tasking import count_tasks, create_tasks
 from pitchpipe.studio.import_verbs import find_source
-from pitchpipe.training.exporting import export_snapshot
-from pitchpipe.training.formats import Form
 
 Progress = Callable[[int], None]
-Format = Literal["parquet", "jsonl", "csv"]
 
 
 def init(
@@ -109,14 +105,6 @@ def agreement(store: Store, project: str) -> dict[str, Any]:
             for found in measure_project_agreement(store, project)
         ],
     }
-
-
-def export(store: Store, snapshot: str, form: str, to: str, format: str = "parquet") -> dict[str, Any]:
-    """Writes a snapshot as training files, with every row that is left out and why."""
-    # `export_snapshot` checks both names and lists the valid ones.
-    form_name, format_name = cast(Form, form), cast(Format, format)
-    report = export_snapshot(find_snapshot(store, snapshot).folder, form_name, Path(to), format_name)
-    return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(report).items()}
 
 
 def register(store: Store, project: str, folder: str) -> dict[str, Any]:

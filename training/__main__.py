@@ -16,7 +16,7 @@ from types import TracebackType
 from pitchpipe.store.errors import PitchpipeError, RunError
 from pitchpipe.training.disk import DiskFullError, full_disk_error
 from pitchpipe.training.export_check import CheckRequest, write_request
-from pitchpipe.training.export_commands import add_export_commands
+from pitchpipe.training.export_commands import add_export_commands, carry_out
 from pitchpipe.training.fetching import write_dataset
 from pitchpipe.training.plans import EvaluatePlan, TrainPlan
 from pitchpipe.training.processes import process_started
@@ -53,6 +53,9 @@ def main(arguments: list[str] | None = None) -> int:
             write_dataset(chosen.name, chosen.to)
         elif chosen.command == "check-export":
             _check_export(chosen)
+        elif chosen.command in ("save-export", "push-export"):
+            _prepare_surroundings()
+            carry_out(chosen)
         else:
             _prepare_model()
     except PitchpipeError as error:

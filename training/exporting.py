@@ -131,11 +131,31 @@ def _collect_no_garbage() -> Iterator[None]:
 
 
 def _write_parquet(table: pl.LazyFrame, path: Path) -> None:
-    # Statistics off, one compression, row groups of one size and one piece in memory (pages end where pieces end, and
-    # those depend on the number of cores) keep the bytes a function of the rows alone.
-    table.collect().rechunk().lazy().sink_parquet(
-        path, compression="zstd", compression_level=3, statistics=False, row_group_size=_GROUP
-    )
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    # One piece in memory (pieces depend on the number of cores), statistics off, one compression and row groups of one
+    # size keep the bytes a function of the rows alone. The types are the plain ones: `datasets` does not put rows of
+    # polars' large types together with rows of others.
+    rows = table.collect().rechunk()
+    told = rows.clear().to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+    schema = pa.schema([pa.field(column.name, _simplify(column.type)) for column in told])
+    with pq.ParquetWriter(path, schema, compression="zstd", compression_level=3, write_statistics=False) as file:
+        for group in rows.iter_slices(_GROUP):
+            file.write_table(group.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(schema), _GROUP)
+
+
+def _simplify(kind: Any) -> Any:
+    """An Arrow type with 32-bit offsets in the place of 64-bit ones; a row group never needs more."""
+    import pyarrow as pa
+
+    if pa.types.is_large_string(kind):
+        return pa.string()
+    if pa.types.is_large_list(kind):
+        return pa.list_(pa.field("element", _simplify(kind.value_type)))
+    if pa.types.is_struct(kind):
+        return pa.struct([pa.field(part.name, _simplify(part.type)) for part in kind])
+    return kind
 
 
 def _write_jsonl(table: pl.LazyFrame, path: Path) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pitchpipe.store.database import Store, Transaction
 from pitchpipe.store.errors import NotFoundError, UsageError
@@ -58,7 +59,7 @@ def ask_next(store: Store, project: str, task_ids: Sequence[str], actor: str) ->
         missing = [task for task in ids if task not in known]
         if missing:
             raise NotFoundError(f"There is no task '{missing[0]}' in '{project}'.", "Look at what to label next anew.")
-        top = 1 + max([0, *(priority for priority, overlap, done, _ in known.values() if done < overlap)])
+        top = 1 + _find_top(known.values())
         if top > _HIGHEST_PRIORITY:
             raise UsageError(f"A task in '{project}' has the highest priority there is.", "Judge or lower it first.")
         changes = {
@@ -74,6 +75,12 @@ def ask_next(store: Store, project: str, task_ids: Sequence[str], actor: str) ->
     asked = store.write(raise_them)
     store.checkpoint()  # the journal brings back judgements only
     return asked
+
+
+def find_top_priority(store: Store, project: str) -> int:
+    """The highest priority of an open task, at least 0."""
+    rows = store.read(_TASKS, {"project": get_project(store, project).id})
+    return _find_top(row[1:] for row in rows)
 
 
 def find_latest_asked(store: Store, project: str) -> tuple[str, int] | None:
@@ -116,6 +123,10 @@ def undo_ask_next(store: Store, project: str, asked_id: str, actor: str) -> int:
     changed = store.write(put_back)
     store.checkpoint()
     return changed
+
+
+def _find_top(tasks: Iterable[tuple[Any, ...]]) -> int:
+    return max([0, *(int(priority) for priority, overlap, done, _ in tasks if done < overlap)])
 
 
 def _change_tasks(transaction: Transaction, wanted: dict[str, list[int]]) -> None:

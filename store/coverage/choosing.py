@@ -20,6 +20,7 @@ WAYS = {
 }
 BALANCES = ("source", "kind", "length", "cluster")
 _BANDS = 4
+_SEED = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +64,16 @@ def choose_subset(coverage: Coverage, order: SubsetOrder) -> Subset:
     places = np.flatnonzero((coverage.requests["split"] == "train").to_numpy())
     requests, matrix = coverage.requests.filter(pl.col("split") == "train"), coverage.matrix[places]
     quality, lengths = requests["quality"].to_numpy(), requests["length"].to_list()
+    # Equals are drawn, not taken in the order of import: else the first file would win.
+    drawn = np.random.default_rng(_SEED).permutation(len(requests))
     if order.way == "diverse":
-        rows = select_diverse(matrix, quality, order.budget, order.highest_cosine)
+        taken = select_diverse(matrix[drawn], quality[drawn], order.budget, order.highest_cosine)
     elif order.way == "spread":
-        rows = select_spread(matrix, order.budget)
+        taken = select_spread(matrix[drawn], order.budget)
     else:
-        rows = select_balanced(_group(requests, lengths, order.balance), quality, order.budget)
+        groups = _group(requests, lengths, order.balance)
+        taken = select_balanced([groups[row] for row in drawn], quality[drawn], order.budget)
+    rows = [int(drawn[row]) for row in taken]
     sources = requests["source"].to_list()
     examples = requests["example"].to_list()
     return Subset(

@@ -95,14 +95,17 @@ def lay_out(matrix: Matrix, most: int = MOST_POINTS) -> tuple[Places, Matrix]:
     alike; the distance between far groups says little, and the axes say nothing.
 
     Returns:
-        The rows that are shown, ascending, and their coordinates, [shown, 2], within -1 to 1.
+        The rows that are shown, ascending, and their coordinates, [shown, 2], each from -1 to 1.
     """
     shown = _draw_rows(len(matrix), most)
     points = matrix[shown].astype(np.float64)
     is_poor = len(np.unique(points, axis=0)) < _FEWEST_LAID_OUT
     flat = _project(points, 2) if is_poor else _embed(_project(points, 30))
-    reach = np.abs(flat).max(initial=0.0) or 1.0
-    return shown, (flat / reach).astype(np.float32)
+    if not len(flat):
+        return shown, flat.astype(np.float32)
+    low, high = flat.min(axis=0), flat.max(axis=0)
+    reach = np.where(high > low, (high - low) / 2, 1.0)
+    return shown, ((flat - (low + high) / 2) / reach).astype(np.float32)
 
 
 def _fit_centres(sample: Matrix, wanted: int) -> Matrix:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -15,18 +15,15 @@ from pitchpipe.store.database import Store
 from pitchpipe.store.judgement_reading import CURRENT_JUDGEMENTS
 from pitchpipe.store.opinion_reading import Opinions, read_opinions
 from pitchpipe.store.projects import get_project
+from pitchpipe.store.standing_marks import SELECT_DROPPED
 
 UNRATED = 0.5
 """The quality of a request none of whose answers is rated: the middle of the scale."""
 NO_KIND = "(no kind)"
 
 # Dropped examples teach nothing, so they cover nothing.
-_EXAMPLES = """
-WITH dropped AS (
-    SELECT target_id FROM decisions
-    WHERE project_id = $project AND coalesce(action_id, '') NOT IN (SELECT id FROM actions WHERE undone_at IS NOT NULL)
-    GROUP BY target_id HAVING arg_max(verdict, id) = 'drop'
-), answered AS (
+_EXAMPLES = f"""
+WITH dropped AS ({SELECT_DROPPED}), answered AS (
     SELECT example_id, count(*) AS answers FROM candidates
     WHERE project_id = $project AND id NOT IN (SELECT target_id FROM dropped) GROUP BY example_id
 )
@@ -62,6 +59,8 @@ class Coverage:
     typical: list[list[int]]
     """For each cluster the rows of its most typical requests."""
     encoder: str
+    count: int | None
+    """The clusters that were asked for."""
 
 
 def read_coverage(
@@ -70,6 +69,7 @@ def read_coverage(
     *,
     encoder: str = "tfidf",
     count: int | None = None,
+    earlier: Coverage | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Coverage:
     """What a project covers now, dropped examples left out.
@@ -77,6 +77,7 @@ def read_coverage(
     Args:
         encoder: what the vectors of requests are made by.
         count: clusters; None takes `clusters.choose_count`.
+        earlier: what was read before: its vectors, clusters and names are taken over where they still hold.
         tell: called with what is being done, in words.
 
     Raises:
@@ -87,6 +88,8 @@ def read_coverage(
     requests, opinions = _read_requests(store, target.id), read_opinions(store, target.id)
     requests = requests.join(rate_examples(opinions), on="example", how="left", maintain_order="left")
     requests = requests.with_columns(pl.col("quality").fill_null(UNRATED))
+    if earlier is not None and _holds(earlier, requests, encoder, count):
+        return replace(earlier, requests=requests.with_columns(earlier.requests["cluster"]))
     tell("Making vectors of the requests")
     matrix = encode_requests(requests["request"].to_list())
     tell("Finding clusters")
@@ -94,7 +97,14 @@ def read_coverage(
     texts = requests["request"].to_list()
     names = name_clusters(texts, clusters.labels.tolist(), len(clusters.centres))
     requests = requests.with_columns(pl.Series("cluster", clusters.labels, pl.Int64))
-    return Coverage(requests, matrix, clusters, names, find_typical(matrix, clusters), encoder)
+    return Coverage(requests, matrix, clusters, names, find_typical(matrix, clusters), encoder, count)
+
+
+def _holds(earlier: Coverage, requests: pl.DataFrame, encoder: str, count: int | None) -> bool:
+    """Whether the same requests are asked about in the same way."""
+    is_same_order = (earlier.encoder, earlier.count) == (encoder, count)
+    texts = ["example", "request"]
+    return is_same_order and requests.select(texts).equals(earlier.requests.select(texts))
 
 
 def describe_clusters(coverage: Coverage) -> pl.DataFrame:

@@ -17,12 +17,8 @@ from pitchpipe.store.errors import UsageError
 from pitchpipe.store.measures.model_ranking import rank_models
 from pitchpipe.store.opinion_reading import Opinions, read_opinions
 from pitchpipe.store.projects import get_project
+from pitchpipe.store.standing_marks import SELECT_DROPPED
 
-_DROPPED = """
-SELECT target_id FROM decisions
-WHERE project_id = ? AND coalesce(action_id, '') NOT IN (SELECT id FROM actions WHERE undone_at IS NOT NULL)
-GROUP BY target_id HAVING arg_max(verdict, id) = 'drop'
-"""
 _MODELS = "SELECT id, model FROM candidates WHERE project_id = ? AND model IS NOT NULL"
 _MOST = 10_000
 
@@ -56,7 +52,7 @@ def find_next(store: Store, project: str, coverage: Coverage, limit: int = 20) -
         raise UsageError(f"The limit is {limit}.", f"Give a number from 1 to {_MOST:,}.")
     target = get_project(store, project)
     opinions, models = read_opinions(store, target.id), dict(store.read(_MODELS, [target.id]))
-    dropped = {row[0] for row in store.read(_DROPPED, [target.id])}
+    dropped = {row[0] for row in store.read(SELECT_DROPPED, {"project": target.id})}
     worst = _find_worst(opinions, models, dropped)
     requests = coverage.requests
     rows = list(requests.select("example", "split", "answers", "judgements", "cluster", "request").iter_rows())

@@ -1,6 +1,6 @@
 """How unsure the people's answers to each task leave us, 0 to 1, each with its reason in words: pure functions.
 
-    verdicts     the entropy of "the first answer is better", from the verdicts so far
+    verdicts     the entropy of "the most frequent verdict holds", from the verdicts so far
     ratings      how far apart two raters are on one question, as a share of the scale as far as it was used
     labels       how little support the most frequent label has
     rankings     the share of pairs of answers that two raters put in opposite orders
@@ -76,15 +76,16 @@ def find_doubts(
     return [chosen[task] for task in tasks]
 
 
-def measure_doubt(for_a: int, for_b: int, ties: int) -> float:
-    """The entropy in bits of "the first answer is better", half a verdict for each side beforehand, ties as halves.
+def measure_doubt(leading: int, raters: int) -> float:
+    """The entropy in bits of "the verdict that `leading` of `raters` gave holds", half a vote for and against before.
 
-    The half verdicts are the prior of Jeffreys (1946).
+    The half votes are the prior of Jeffreys (1946). Without a majority nothing is known: 1. Raters who could not judge
+    count among `raters`; a tie that all agree on is as sure as any other verdict.
 
-    >>> [round(measure_doubt(*counts), 2) for counts in ((1, 1, 0), (1, 0, 0), (3, 0, 0), (5, 0, 0))]
+    >>> [round(measure_doubt(*counts), 2) for counts in ((1, 2), (1, 1), (3, 3), (5, 5))]
     [1.0, 0.81, 0.54, 0.41]
     """
-    return _entropy((for_a + ties / 2 + _HALF) / (for_a + for_b + ties + 1))
+    return _entropy(max(_HALF, (leading + _HALF) / (raters + 1)))
 
 
 def _entropy(share: float) -> float:
@@ -92,26 +93,28 @@ def _entropy(share: float) -> float:
 
 
 def _doubt_verdicts(opinions: Opinions) -> list[Doubt]:
+    sides = ("a", "b", "tie", "both_bad")
     counts = opinions.choices.filter(~pl.col("is_ranked")).group_by("task", maintain_order=True).agg(
-        *((pl.col("verdict") == side).sum().cast(pl.Int64).alias(side) for side in ("a", "b", "tie", "both_bad")),
+        *((pl.col("verdict") == side).sum().cast(pl.Int64).alias(side) for side in sides),
         pl.len().cast(pl.Int64).alias("raters"),
     )  # fmt: skip
-    found = []
-    for task, for_a, for_b, ties, both_bad, raters in counts.iter_rows():
-        uncertainty = measure_doubt(for_a, for_b, ties + both_bad)
-        found.append(Doubt(task, uncertainty, _tell_verdicts(for_a, for_b, ties + both_bad, raters)))
-    return found
+    return [
+        Doubt(task, measure_doubt(max(given), raters), _tell_verdicts(given, raters))
+        for task, *given, raters in counts.iter_rows()
+    ]
 
 
-def _tell_verdicts(for_a: int, for_b: int, neither: int, raters: int) -> str:
-    if for_a and for_b:
-        rest = f", {neither} for neither" if neither else ""
-        return f"verdicts stand {for_a} to {for_b}{rest}"
-    if not for_a and not for_b:
-        return f"none of {raters} could say which is better" if raters > 1 else "its only rater saw no difference"
-    return (
-        f"only {for_a + for_b} of {raters} took a side" if neither else f"{raters} verdict{'s' * (raters > 1)} so far"
-    )
+def _tell_verdicts(given: Sequence[int], raters: int) -> str:
+    for_a, for_b, ties, both_bad = given
+    abstained = raters - sum(given)
+    if not sum(given):
+        return f"none of {raters} could judge" if raters > 1 else "its only rater could not judge"
+    if sum(count > 0 for count in given) == 1 and not abstained:
+        return f"{raters} verdicts so far, all alike" if raters > 1 else "1 verdict so far"
+    told = [f"{for_a} to {for_b}"] if for_a or for_b else []
+    told += [f"{count} {words}" for count, words in ((ties, "for a tie"), (both_bad, "for both bad"),
+                                                     (abstained, "could not judge")) if count]  # fmt: skip
+    return f"verdicts stand {', '.join(told)}"
 
 
 def _doubt_ratings(opinions: Opinions) -> list[Doubt]:
@@ -144,7 +147,7 @@ def _doubt_agreed(task: str, kind: str, raters: int) -> Doubt:
     """What is left of a task whose raters do not differ: the more there are, the less."""
     if kind in _WRITING:
         return Doubt(task, 0.0, "its words are written")
-    return Doubt(task, measure_doubt(raters, 0, 0), f"{raters} agree so far" if raters > 1 else "one rater so far")
+    return Doubt(task, measure_doubt(raters, raters), f"{raters} agree so far" if raters > 1 else "one rater so far")
 
 
 def _doubt_new(

@@ -8,7 +8,7 @@ their names; a mapping file says what the names do not.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +89,21 @@ def read_fields(fields: Mapping[str, Any]) -> Answers:
             used.add(name)
     rest = {name: value for name, value in texts.items() if name not in used}
     return Answers(messages, tuple(names), tuple(answers), rest)
+
+
+def find_request_name(names: Iterable[str]) -> str | None:
+    """The column that reads like a request, None where none does."""
+    return _find_name(dict.fromkeys(names), (*_CONVERSATIONS, *_REQUESTS))
+
+
+def find_answer_names(names: Iterable[str]) -> list[str]:
+    """The columns that read like answers, in their order.
+
+    >>> find_answer_names(["response_2", "prompt", "response_1", "model_a"])
+    ['response_1', 'response_2']
+    """
+    found = [name for name in names if _ANSWER.fullmatch(name) and not name.lower().startswith("model")]
+    return sorted(found, key=_order)
 
 
 def _find_name(fields: Mapping[str, Any], known: tuple[str, ...]) -> str | None:

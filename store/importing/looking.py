@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from pitchpipe.store.errors import ImportFileError
 from pitchpipe.store.importing.formats import SIGNS, guess_format
 from pitchpipe.store.importing.mapping_file import load_mapping
+from pitchpipe.store.importing.raw_reading import TEXT_TABLES
 from pitchpipe.store.importing.reading import FIRST_ROWS, read_raw_rows
 from pitchpipe.store.importing.rows import RawRow, describe, format_value
 from pitchpipe.store.records import RejectedRow
@@ -47,13 +49,19 @@ class FileLook:
     rejects: list[RejectedRow] = field(default_factory=list)
 
 
-def look_at_file(path: Path, mapping: Path | None = None) -> FileLook:
+def look_at_file(path: Path, mapping: Path | None = None, names: Sequence[str] | None = None) -> FileLook:
     """What the first rows show, also where no format is known.
+
+    Args:
+        names: of the cells of a text table without a header; else those of the mapping, if it has some.
 
     Raises:
         NotFoundError, ImportFileError, UsageError: the file cannot be read as data at all.
     """
-    names = load_mapping(mapping).columns if mapping is not None else None
+    if names is None and mapping is not None:
+        names = load_mapping(mapping).columns
+    if path.suffix.lower() not in TEXT_TABLES:
+        names = None
     first = list(islice(read_raw_rows(path, names), FIRST_ROWS))
     rows = [item[1] for item in first if isinstance(item, tuple)]
     rejects = [item for item in first if isinstance(item, RejectedRow)]

@@ -14,8 +14,8 @@ from pitchpipe.store.importing.potato_folder import is_potato_folder, read_potat
 from pitchpipe.store.importing.progress import ReadMeter
 from pitchpipe.store.importing.table_reader import read_table
 
-_TEXT_TABLES = (".csv", ".tsv", ".txt")
-SUFFIXES = (".jsonl", ".ndjson", ".json", *_TEXT_TABLES, ".parquet", ".arrow")
+TEXT_TABLES = (".csv", ".tsv", ".txt")
+SUFFIXES = (".jsonl", ".ndjson", ".json", *TEXT_TABLES, ".parquet", ".arrow")
 _PACKED = {
     b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstandard",
     b"7z\xbc\xaf": "7-zip",
@@ -60,12 +60,12 @@ def open_rows(path: Path, meter: ReadMeter, columns: Sequence[str] | None = None
     """Raw rows of one file by its suffix."""
     suffix = path.suffix.lower()
     _check_file(path)
-    if columns is not None and suffix not in _TEXT_TABLES:
+    if columns is not None and suffix not in TEXT_TABLES:
         raise UsageError(
             f"The mapping names columns for {path.name}, whose columns have names of their own.",
-            f"Leave columns out; it is for {', '.join(_TEXT_TABLES)} files without a header.",
+            f"Leave columns out; it is for {', '.join(TEXT_TABLES)} files without a header.",
         )
-    if suffix in _TEXT_TABLES:
+    if suffix in TEXT_TABLES:
         return read_table(path, meter, columns)
     if suffix in (".parquet", ".arrow"):
         return read_parquet(path, meter) if suffix == ".parquet" else read_arrow(path, meter)

@@ -28,6 +28,8 @@ class Hit:
     evidence: dict[str, Any]
     step: int = 0
     """The place of the rule in the chain, in which a rule may stand twice with other dials."""
+    is_protected: bool = False
+    """The rule would have dropped the row, and a curator's word keeps it; the action is then mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,13 @@ def apply_rules(
     choices: Sequence[RuleChoice],
     background: Background,
     on_rule: Callable[[int, str], None] | None = None,
+    protects: Callable[[Row, str], bool] | None = None,
 ) -> Outcome:
     """The places of the rows that stay, in order, and every hit.
 
     Args:
         on_rule: told before each rule how many are done, and the title of the next.
+        protects: whether a row stays although the rule of that id would drop it.
 
     Raises:
         UsageError: a rule, an action or a parameter is not known, or the background lacks what a rule needs. Nothing
@@ -58,14 +62,15 @@ def apply_rules(
     for done, ((rule, parameters), choice) in enumerate(chain):
         if on_rule is not None:
             on_rule(done, rule.title)
-        found = [
-            Hit(kept[finding.place], rule.id, rule.version, choice.action, finding.reason, finding.evidence, done)
-            for finding in rule.find([rows[place] for place in kept], parameters, background)
-        ]
-        hits += found
-        if choice.action == "drop":
-            gone = {hit.place for hit in found}
-            kept = [place for place in kept if place not in gone]
+        gone: set[int] = set()
+        for finding in rule.find([rows[place] for place in kept], parameters, background):
+            place = kept[finding.place]
+            is_protected = choice.action == "drop" and protects is not None and protects(rows[place], rule.id)
+            action: Action = "mark" if is_protected else choice.action
+            hits.append(Hit(place, rule.id, rule.version, action, finding.reason, finding.evidence, done, is_protected))
+            if action == "drop":
+                gone.add(place)
+        kept = [place for place in kept if place not in gone] if gone else kept
     dropped = [hit.place for hit in hits if hit.action == "drop"]
     assert len(dropped) == len(set(dropped)), "a row was dropped twice"
     assert len(rows) == len(kept) + len(dropped), "a row was neither kept nor listed as dropped"

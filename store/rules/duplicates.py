@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pitchpipe.store.rules.leaders import Following, follow_leaders
+from pitchpipe.store.rules.overlap import find_exact_form
 from pitchpipe.store.rules.rule import Background, Finding, Parameter, Row, Rule
 from pitchpipe.store.rules.units_compared import FIELDS, ON, Unit, list_unit_groups
-from pitchpipe.store.splitting import normalise_text
 
 
 def find_followers(
@@ -57,8 +57,7 @@ def _follow_exactly(texts: Sequence[tuple[str, ...]]) -> list[Following | None]:
     first: dict[tuple[str, ...], int] = {}
     followings: list[Following | None] = []
     for place, parts in enumerate(texts):
-        # Text without a letter or digit has an empty normal form; it counts as it stands.
-        leader = first.setdefault(tuple(normalise_text(part) or part for part in parts), place)
+        leader = first.setdefault(tuple(map(find_exact_form, parts)), place)
         followings.append(None if leader == place else Following(leader, 1.0))
     return followings
 

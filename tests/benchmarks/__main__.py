@@ -8,11 +8,13 @@ from importlib import import_module
 
 MODULES = {
     "annotate": "annotate_page",
+    "data": "data_page",
     "store": "store_scale",
     "queue": "queue_load",
     "people": "people_scale",
     "duplicates": "duplicates_scale",
     "export": "export_scale",
+    "data": "data_page",
 }
 """By name, the module that has `measure()`."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pitchpipe.store.checking import describe_hit, preview_rules
+from pitchpipe.store.curating import decide
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import NotFoundError, UsageError
 from pitchpipe.store.ingest import import_file
@@ -59,6 +60,15 @@ def test_a_hit_is_told_with_its_row_and_the_words_around(filled: Store) -> None:
     )  # fmt: skip
     assert told["example_id"] == preview.rows[hit.place]["example_id"]
     json.dumps(told)
+
+
+def test_what_a_curator_keeps_stays_and_is_told(filled: Store) -> None:
+    chain = [RuleChoice("refusal", "drop")]
+    (hit,) = preview_rules(filled, "p", chain).hits
+    row = preview_rules(filled, "p", chain).rows[hit.place]
+    decide(filled, row["candidate_id"], "keep", "it is right to refuse here", "cora")
+    preview = preview_rules(filled, "p", chain)
+    assert (preview.hits[0].is_protected, preview.hits[0].action, preview.kept) == (True, "mark", 4)
 
 
 def test_a_preview_writes_nothing(filled: Store) -> None:

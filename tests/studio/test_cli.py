@@ -18,7 +18,7 @@ from pitchpipe.studio.cli import app
 
 COMMANDS = (
     "init", "import", "tasks", "agreement", "snapshot", "export", "train", "evaluate", "generate", "review", "report",
-    "lineage", "people", "up", "demo", "doctor", "rules", "gold", "suggest",
+    "lineage", "people", "up", "demo", "doctor", "rules", "gold", "suggest", "export-check", "mixture", "check",
 )  # fmt: skip
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pitchpipe.store.coverage.asking_next import ask_next, find_latest_asked, undo_ask_next
+from pitchpipe.store.coverage.next_labels import NextLabel
+from pitchpipe.store.coverage.sending import send_next
+from pitchpipe.store.curating import undo_action
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import NotFoundError, UsageError
 from pitchpipe.store.queueing import claim_next_task
@@ -76,3 +79,19 @@ def test_an_unknown_task_and_no_task_are_refused_whole(queue: Store) -> None:
     with pytest.raises(UsageError, match="No task"):
         ask_next(queue, PROJECT, [], "lea")
     assert state(queue) == before
+
+
+def test_proposals_without_a_task_get_one_at_the_head_and_all_is_taken_back(queue: Store) -> None:
+    add_example(queue, "bare", "x")
+    before = state(queue)
+    labels = [NextLabel("e1", "t1", "compare", 0, 1.0, "", ""), NextLabel("bare", None, "rate", 0, 0.9, "", "")]
+    sent = send_next(queue, PROJECT, labels, "lea")
+    assert (sent.raised, sent.widened, sent.made_for) == (1, 0, 1)
+    made = queue.read("SELECT kind, example_id, priority FROM tasks WHERE action_id = ?", [sent.action_ids[0]])
+    assert made == [("rate", "bare", 1)]
+    assert sent.asked_id is not None
+    undo_ask_next(queue, PROJECT, sent.asked_id, "lea")
+    undo_action(queue, sent.action_ids[0], "lea")
+    assert state(queue) == before
+    with pytest.raises(UsageError, match="nothing to send"):
+        send_next(queue, PROJECT, [], "lea")

@@ -37,7 +37,7 @@ def test_verdicts_on_both_sides_are_unsure_and_each_one_alike_makes_it_surer(sto
     # By hand: (1 + 1/2) / 2 = 0.75 has an entropy of 0.811 bits, 3.5 / 4 = 0.875 one of 0.544.
     assert doubt_of(store, "split") == (1.0, "verdicts stand 1 to 1")
     assert doubt_of(store, "one") == (0.81, "1 verdict so far")
-    assert doubt_of(store, "three") == (0.54, "3 verdicts so far")
+    assert doubt_of(store, "three") == (0.54, "3 verdicts so far, all alike")
     assert doubt_of(store, "none") == (UNTOUCHED, "nobody has judged it")
 
 
@@ -95,10 +95,22 @@ def test_written_words_leave_no_doubt(store: Store) -> None:
     assert doubt_of(store, "t")[0] == 0.0
 
 
-@given(st.integers(0, 30), st.integers(0, 30), st.integers(0, 30))
-def test_doubt_is_the_same_from_both_sides_and_between_none_and_one(for_a: int, for_b: int, ties: int) -> None:
-    assert measure_doubt(for_a, for_b, ties) == pytest.approx(measure_doubt(for_b, for_a, ties))
-    assert 0 < measure_doubt(for_a, for_b, ties) <= 1
+def test_a_tie_that_all_agree_on_is_as_sure_as_any_verdict_and_abstaining_is_none(store: Store) -> None:
+    add_example(store, "e", "xy")
+    for task, sides in (("tie", ["tie"] * 3), ("all", ["cannot_judge"] * 2), ("odd", ["a", "tie", "cannot_judge"])):
+        add_task(store, task, "e", "compare", "xy")
+        for number, side in enumerate(sides):
+            add_judgement(store, task, f"rater {number}", prefer(side))
+    assert doubt_of(store, "tie") == (0.54, "3 verdicts so far, all alike")
+    assert doubt_of(store, "all") == (1.0, "none of 2 could judge")
+    assert doubt_of(store, "odd") == (1.0, "verdicts stand 1 to 0, 1 for a tie, 1 could not judge")
+
+
+@given(st.integers(0, 30), st.integers(0, 30))
+def test_doubt_is_between_none_and_one_and_falls_with_support(leading: int, others: int) -> None:
+    doubt = measure_doubt(leading, leading + others)
+    assert 0 < doubt <= 1
+    assert measure_doubt(leading + 1, leading + others + 1) <= doubt + 1e-9
 
 
 def test_untouched_clusters_come_first_the_largest_first() -> None:

@@ -46,6 +46,13 @@ def test_case_punctuation_and_white_space_make_no_other_text() -> None:
     assert len(find(rows, "exact_duplicate", on="prompt")) == 2
 
 
+def test_sums_with_another_operator_or_number_are_not_the_same() -> None:
+    sums = ["What is 5 + 3?", "What is 5 - 3?", "What is 5 * 3?", "What is 5 + 4?", "what is 5 +3"]
+    rows = [make_answer(f"e{place}", text, "It is a sum") for place, text in enumerate(sums)]
+    assert set(find(rows, "exact_duplicate")) <= {"e0", "e4"}
+    assert len(find(rows, "exact_duplicate")) == 1
+
+
 def test_a_long_request_does_not_make_two_different_answers_alike() -> None:
     rows = [make_answer("e1", WORDS, "Yes", candidate_id="c1"), make_answer("e1", WORDS, "No", candidate_id="c2")]
     assert find(rows, "near_duplicate") == {}
