@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 import streamlit as st
@@ -19,6 +17,7 @@ from pitchpipe.store.recipes import TIE_POLICIES, Recipe
 from pitchpipe.store.records import Project
 from pitchpipe.store.rules.catalogue import RULES
 from pitchpipe.store.rules.rule import RuleChoice
+from pitchpipe.store.slices import Slice, list_slices
 from pitchpipe.store.snapshot_reading import count_sources
 from pitchpipe.studio.app_pages.showing import show_problem
 
@@ -55,11 +54,8 @@ def _forget_handed_over() -> None:
     st.session_state.pop(CONSENSUS_KEY, None)
 
 
-def _choose_slice(store: Store, project: str, base: Recipe, key: str) -> Any:
-    # The slices of the Data page are a module of their own, which may not be there.
-    if find_spec("pitchpipe.store.slices") is None:
-        return base.slice
-    slices = {one.name: one.slice for one in import_module("pitchpipe.store.slices").list_slices(store, project)}
+def _choose_slice(store: Store, project: str, base: Recipe, key: str) -> Slice | None:
+    slices = {one.name: one.slice for one in list_slices(store, project)}
     own = next((name for name, found in slices.items() if found == base.slice), None)
     if base.slice is not None and own is None:
         slices, own = {"As the recipe says": base.slice, **slices}, "As the recipe says"
