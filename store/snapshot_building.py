@@ -71,16 +71,8 @@ def build_rows(
     tell("Looking for requests that nearly equal a sealed one", 0.0)
     leaks = find_leaks(known, recipe.near_duplicate_threshold)
     tell("Adding up what people said", 0.3)
-    rows: list[Row] = []
-    dropped: list[DroppedUnit] = []
-    units = 0
-    for unit in list_units(known, recipe):
-        units += 1
-        drop = _find_drop(unit, known, leaks, chosen)
-        if drop is not None:
-            dropped.append(drop)
-        elif isinstance(unit, dict):
-            rows.append(unit)
+    rows, dropped = _take_units(known, recipe, leaks, chosen)
+    units = len(rows) + len(dropped)
     rows, found, marked = apply_quality(rows, recipe.rules, background or Background(), known, tell)
     dropped += found
     if any(mark.action == "mask" for mark in marked):
@@ -95,6 +87,21 @@ def build_rows(
         row["row_id"] = identify_row(row)
     assert units == len(rows) + len(dropped), "a unit was neither kept nor listed as dropped"
     return Dataset(rows, dropped, marked)
+
+
+def _take_units(
+    known: Knowledge, recipe: Recipe, leaks: Leaks, chosen: Container[str] | None
+) -> tuple[list[Row], list[DroppedUnit]]:
+    """Every unit, as a row or as a drop that no rule of the recipe is asked about."""
+    rows: list[Row] = []
+    dropped: list[DroppedUnit] = []
+    for unit in list_units(known, recipe):
+        drop = _find_drop(unit, known, leaks, chosen)
+        if drop is not None:
+            dropped.append(drop)
+        elif isinstance(unit, dict):
+            rows.append(unit)
+    return rows, dropped
 
 
 def _leave_out(

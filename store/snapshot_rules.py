@@ -4,7 +4,7 @@ a curator's word stands above a rule."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pitchpipe.store.identity import canonical_json
@@ -57,6 +57,8 @@ def apply_quality(
     Rules are applied one after the other, each to what the one before left. A row that a curator decided to keep stays
     whatever a rule finds, unless the rule is one of `CERTAIN`; it is listed as marked.
     """
+    kept = {target for target, decision in known.decisions.items() if decision["verdict"] == "keep"}
+    background = replace(background, kept_ids=background.kept_ids | kept)
     dropped: list[DroppedUnit] = []
     marked: list[MarkedRow] = []
     for number, choice in enumerate(choices):

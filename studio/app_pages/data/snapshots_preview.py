@@ -18,6 +18,8 @@ from pitchpipe.store.snapshot_figures import count_drops, measure_rows
 from pitchpipe.store.snapshots import Preview, create_snapshot, preview_snapshot
 from pitchpipe.studio.app_pages.data import snapshots_charts
 from pitchpipe.studio.app_pages.showing import plain, show_constant, show_problem
+from pitchpipe.studio.rule_verbs import NEEDS_MODEL
+from pitchpipe.studio.snapshot_verbs import read_model_background
 
 _KEPT, _REASON = "snapshots_preview", "snapshots_reason"
 _MOST_SHOWN = 200
@@ -25,8 +27,13 @@ _MOST_SHOWN = 200
 
 def show_preview(store: Store, project: str, recipe: Recipe, curator: str) -> None:
     """The button, and what it found; kept until another preview is asked for."""
-    if st.button("Preview", type="primary", icon=":material/visibility:", key="snapshots_preview_run"):
-        _run(store, project, recipe)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        is_asked = st.button("Preview", type="primary", icon=":material/visibility:", key="snapshots_preview_run")
+        model = None
+        if any(choice.rule in NEEDS_MODEL for choice in recipe.rules):
+            model = st.text_input("Tokens of the model", "embedded", key="snapshots_model", width=300)
+    if is_asked:
+        _run(store, project, recipe, model)
     kept = st.session_state.get(_KEPT)
     if kept is None or kept["project"] != project:
         show_constant(
@@ -48,10 +55,13 @@ def show_preview(store: Store, project: str, recipe: Recipe, curator: str) -> No
         _show_rows(kept["figures"])
 
 
-def _run(store: Store, project: str, recipe: Recipe) -> None:
+def _run(store: Store, project: str, recipe: Recipe, model: str | None) -> None:
     bar = st.progress(0.0, "Reading the project")
     try:
-        preview = preview_snapshot(store, project, recipe, tell=lambda step, share: bar.progress(share, plain(step)))
+        background = read_model_background(store, project, model)
+        preview = preview_snapshot(
+            store, project, recipe, background, lambda step, share: bar.progress(share, plain(step))
+        )
     except PitchpipeError as error:
         bar.empty()
         show_problem(error.happened, error.advice)
@@ -59,7 +69,7 @@ def _run(store: Store, project: str, recipe: Recipe) -> None:
     bar.empty()
     st.session_state[_KEPT] = {
         "project": project, "preview": preview, "figures": measure_rows(preview.rows),
-        "mark": read_mark(store, project),
+        "mark": read_mark(store, project), "background": background,
     }  # fmt: skip
     st.session_state.pop(_REASON, None)
 
@@ -107,7 +117,7 @@ def _offer_freeze(store: Store, project: str, preview: Preview, curator: str, is
     bar = st.progress(0.0, "Reading the project")
     try:
         made = create_snapshot(
-            store, project, name.strip(), preview.recipe, curator,
+            store, project, name.strip(), preview.recipe, curator, st.session_state[_KEPT]["background"],
             tell=lambda step, share: bar.progress(share, plain(step)),
         )  # fmt: skip
     except PitchpipeError as error:
