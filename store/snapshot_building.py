@@ -80,6 +80,7 @@ def build_rows(
             rows, find_row_leaks(rows, recipe.near_duplicate_threshold), LEAK_RULE, RULES_VERSION, dropped
         )
     rows = _leave_out(rows, thin_sources(rows, recipe.weights), "mix", MIX_VERSION, dropped)
+    # A later step may have left out what an earlier one marked: each row is on one list alone.
     staying = {id(row) for row in rows}
     marked = [mark for mark in marked if id(mark.row) in staying]
     tell("Hashing rows", 0.8)

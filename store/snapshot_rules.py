@@ -52,7 +52,7 @@ def is_kept(row: Row, known: Knowledge) -> bool:
 def apply_quality(
     rows: list[Row], choices: Sequence[RuleChoice], background: Background, known: Knowledge, tell: Tell
 ) -> tuple[list[Row], list[DroppedUnit], list[MarkedRow]]:
-    """The rows that stay (masked where a rule says so), the drops, and what was found of rows that stay.
+    """The rows that stay (masked where a rule says so), the drops, and what was found of rows that a rule let stay.
 
     Rules are applied one after the other, each to what the one before left. A row that a curator decided to keep stays
     whatever a rule finds, unless the rule is one of `CERTAIN`; it is listed as marked.
@@ -75,9 +75,7 @@ def apply_quality(
                 _mask(row, hit)
             marked.append(_mark(row, hit, "kept" if is_protected else hit.action))
         rows = [row for place, row in enumerate(rows) if place not in gone] if gone else rows
-    # A later rule may have dropped what an earlier one marked: each row is on one list alone.
-    staying = {id(row) for row in rows}
-    return rows, dropped, [mark for mark in marked if id(mark.row) in staying]
+    return rows, dropped, marked
 
 
 def _drop(row: Row, hit: Hit) -> DroppedUnit:
