@@ -78,3 +78,35 @@ def test_an_export_carries_the_column_when_asked(tmp_path: Path, format: str) ->
     assert read(path)["label_smoothing"].to_list() == [0.25, 0.0]
     policy = json.loads((tmp_path / "out" / "dpo.manifest.json").read_text())["policy"]
     assert (policy["soft_labels"], policy["confidence_weights"]) == (True, True)
+
+
+@pytest.mark.parametrize("form", ["dpo", "reward"])
+def test_a_plain_trainer_takes_the_soft_columns_and_uses_the_margin_of_reward_rows(
+    tmp_path: Path, tiny_model: Path, form: str
+) -> None:
+    import trl
+    from datasets import load_dataset
+
+    from pitchpipe.training.models import load_tokenizer
+    from pitchpipe.training.trainer_loading import _TRAINERS, _stand_in
+
+    pairs = [pair_row(n, prompt=f"where {n}", support=0.75, strength=-2.0) for n in range(4)]
+    export_snapshot(write_snapshot(tmp_path / "snapshot", pairs), form, tmp_path, policy=SOFT)  # type: ignore[arg-type]
+    trainer, config, _ = _TRAINERS[form]
+    tokenizer = load_tokenizer(tiny_model)
+    settings = getattr(trl, config)(
+        output_dir=str(tmp_path / "out"), max_steps=1, per_device_train_batch_size=2, report_to="none",
+        use_cpu=True, bf16=False, disable_tqdm=True, logging_steps=1,
+    )  # fmt: skip
+    rows = load_dataset("parquet", data_files=str(tmp_path / f"{form}.parquet"), split="train", cache_dir=str(tmp_path))
+    assert {"margin", "label_smoothing", "weight"} <= set(rows.column_names)
+    built = getattr(trl, trainer)(
+        model=_stand_in(form, tokenizer, tmp_path / "model"), args=settings, train_dataset=rows,
+        processing_class=tokenizer,
+    )  # fmt: skip
+    loss = built.train().training_loss
+    if form == "reward":
+        # An untrained model prefers neither, so the loss is about log(1 + e^margin) = log(1 + e^2) = 2.13, not log 2.
+        assert loss == pytest.approx(2.13, abs=0.1)
+    else:
+        assert loss == pytest.approx(0.693, abs=0.01)  # the reference is the model itself: log 2
