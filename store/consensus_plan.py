@@ -124,6 +124,7 @@ class ConsensusPlan:
         """Fits each question of `answers` for which Dawid-Skene was chosen."""
         self.choice = choice
         self.models: dict[str, Posteriors] = {}
+        self._seen: dict[tuple[Any, ...], Outcome] = {}
         for question, given in answers.items():
             is_number = is_scale(question, given)
             if choice.name_strategy(question, is_number) == DAWID_SKENE:
@@ -131,6 +132,16 @@ class ConsensusPlan:
 
     def join(self, question: str, unit: str, given: Sequence[Given]) -> Outcome:
         """The consensus on one unit. The order of the answers changes nothing."""
+        if question in self.models:
+            return self._join(question, unit, given)
+        # Most units show one of a few patterns of answers, and without a model nothing else counts.
+        pattern = (question, *sorted((str(one.value), str(one.strength), one.is_adjudicated) for one in given),
+                   is_scale(question, given))  # fmt: skip
+        if pattern not in self._seen:
+            self._seen[pattern] = self._join(question, unit, given)
+        return self._seen[pattern]
+
+    def _join(self, question: str, unit: str, given: Sequence[Given]) -> Outcome:
         decided = [one for one in given if one.is_adjudicated]
         model = self.models.get(question)
         is_number = is_scale(question, given) and (model is None or model.is_scale)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, NamedTuple
 
 from pitchpipe.store.answer_reading import is_words
@@ -47,11 +48,14 @@ class Given(NamedTuple):
     """The task has a known answer; the unit is no row of a dataset."""
 
 
-def give(unit: str, example_id: str, judgement: dict[str, Any], value: Any, strength: int | None = None) -> Given:
+def give(
+    unit: str, example_id: str, judgement: dict[str, Any], value: Any, strength: int | None = None,
+    is_known: bool = False,
+) -> Given:  # fmt: skip
     """The answer of a judgement to one question about a unit."""
     return Given(
         unit, example_id, judgement["annotator"], value, strength, str(judgement.get("entry") or judgement["id"]),
-        judgement.get("source") == "adjudication",
+        judgement.get("source") == "adjudication", is_known,
     )  # fmt: skip
 
 
@@ -67,15 +71,18 @@ def name_turn(example_id: str, place: int | str) -> str:
 def collect_answers(known: Knowledge) -> dict[str, list[Given]]:
     """By question every answer that counts, in the order of the tasks."""
     found: dict[str, list[Given]] = {}
+    # A million judgements repeat a few thousand different values.
+    loads = cache(json.loads)
     for task in known.tasks.values():
         if task["purpose"] not in (None, "gold"):
             continue
         is_known = task["purpose"] == "gold"
-        for judgement in known.judgements.get(task["id"], []):
-            told = json.loads(judgement["detail"]).get("text_questions", []) if judgement.get("detail") else []
-            for part in split_value(known, task, json.loads(judgement["value"]), told):
-                given = give(part.unit, task["example_id"], judgement, part.value, part.strength)
-                found.setdefault(part.question, []).append(given._replace(is_known=is_known))
+        for judgement in known.judgements.get(task["id"], ()):
+            detail = judgement.get("detail")
+            told = json.loads(detail).get("text_questions", ()) if detail else ()
+            for part in split_value(known, task, loads(judgement["value"]), told):
+                given = give(part.unit, task["example_id"], judgement, part.value, part.strength, is_known)
+                found.setdefault(part.question, []).append(given)
     return found
 
 
@@ -93,29 +100,27 @@ def split_value(known: Knowledge, task: dict[str, Any], value: dict[str, Any], t
     Args:
         told: the questions answered in words of one's own, which are left out.
     """
-    candidate_ids, example_id, kind = json.loads(task["candidate_ids"]), task["example_id"], task["kind"]
-    is_known = task["purpose"] == "gold"
-
-    def name(unit: str) -> str:
-        return f"known {task['id']} {unit}" if is_known else unit
-
+    kind, example_id = task["kind"], task["example_id"]
+    before = f"known {task['id']} " if task["purpose"] == "gold" else ""
     parts = value if kind == "screen" else {kind: value}
     if compared := parts.get("compare"):
-        yield Part(name(task["id"]), VERDICT, compared["verdict"], compared.get("strength"))
+        yield Part(before + task["id"], VERDICT, compared["verdict"], compared.get("strength"))
     if tagged := parts.get("tag"):
-        yield Part(name(task["id"]), LABELS, json.dumps(sorted(tagged["labels"])))
-    rated = list(zip(candidate_ids, parts["rate"] if kind == "screen" else [value], strict=True)) if (
-        parts.get("rate")) else []  # fmt: skip
-    if kind == "turns":
-        end = len(json.loads(known.examples[example_id]["messages"]))
+        yield Part(before + task["id"], LABELS, json.dumps(sorted(tagged["labels"])))
+    rated: list[tuple[str, dict[str, Any]]] = []
+    if parts.get("rate"):
+        given = value["rate"] if kind == "screen" else [value]
+        rated = list(zip(json.loads(task["candidate_ids"]), given, strict=True))
+    elif kind == "turns":
+        end, answers = len(json.loads(known.examples[example_id]["messages"])), json.loads(task["candidate_ids"])
         rated = [
-            (candidate_ids[0] if int(place) == end and candidate_ids else name_turn(example_id, place), rating)
+            (answers[0] if int(place) == end and answers else name_turn(example_id, place), rating)
             for place, rating in value["turns"].items()
         ]
     for unit, rating in rated:
         for question, answer in rating.items():
             if not is_words(question, answer, told):
-                yield Part(name(unit), question, answer)
+                yield Part(before + unit, question, answer)
 
 
 def collect_ratings(known: Knowledge) -> tuple[dict[str, Ratings], dict[tuple[str, int], Ratings]]:

@@ -16,12 +16,20 @@ def export(
     form: Annotated[str, typer.Option(help="sft, dpo, kto, reward, classify or raw.")],
     to: Annotated[Path, typer.Option(help="Folder to write into.")],
     format: Annotated[str, typer.Option("--format", "--as", help="parquet, jsonl, csv or datasets.")] = "parquet",
+    soft_labels: Annotated[bool, typer.Option("--soft-labels", help="Add label_smoothing to pairs.")] = False,
+    confidence_weights: Annotated[
+        bool, typer.Option("--confidence-weights", help="Multiply weights by how sure people are.")
+    ] = False,
     workspace: Workspace = DEFAULT_WORKSPACE,
     json: Json = False,
 ) -> None:
     """Write a snapshot as training files."""
     with run_command(json) as output:
-        output.show(output.call(workspace, "export", snapshot=snapshot, form=form, to=str(to), format=format))
+        found = output.call(
+            workspace, "export", snapshot=snapshot, form=form, to=str(to), format=format, soft_labels=soft_labels,
+            confidence_weights=confidence_weights,
+        )  # fmt: skip
+        output.show(found)
 
 
 def export_check(

@@ -19,7 +19,7 @@ from pitchpipe.training.export_check import (
 )
 from pitchpipe.training.export_saving import save_apart
 from pitchpipe.training.exporting import FORMATS, FORMS, export_snapshot
-from pitchpipe.training.formats import Form
+from pitchpipe.training.formats import Form, FormatPolicy
 from pitchpipe.training.mixtures import write_mixture
 
 Format = Literal["parquet", "jsonl", "csv"]
@@ -27,17 +27,24 @@ SAVED_AS = (*FORMATS, "datasets")
 """What `export` writes: a file of a format, or a folder of `datasets`."""
 
 
-def export(store: Store, snapshot: str, form: str, to: str, format: str = "parquet") -> dict[str, Any]:
-    """Writes a snapshot as training files, with every row that is left out and why."""
+def export(
+    store: Store, snapshot: str, form: str, to: str, format: str = "parquet", soft_labels: bool = False,
+    confidence_weights: bool = False,
+) -> dict[str, Any]:  # fmt: skip
+    """Writes a snapshot as training files, with every row that is left out and why.
+
+    `soft_labels` adds label_smoothing to pairs; `confidence_weights` multiplies weights by how sure people are.
+    """
+    policy = FormatPolicy(soft_labels=soft_labels, confidence_weights=confidence_weights)
     folder = find_snapshot(store, snapshot).folder
     if form not in FORMS:
         raise UsageError(f"There is no form {form!r}.", f"The forms are: {', '.join(FORMS)}.")
     form_name = cast(Form, form)
     if format == "datasets":
-        report = save_apart(folder, form_name, Path(to))
+        report = save_apart(folder, form_name, Path(to), policy)
         described = {**asdict(report), "format": format, "datasets": f"{Path(to) / form}.datasets"}
     elif format in FORMATS:
-        described = asdict(export_snapshot(folder, form_name, Path(to), cast(Format, format)))
+        described = asdict(export_snapshot(folder, form_name, Path(to), cast(Format, format), policy))
     else:
         raise UsageError(f"There is no export format {format!r}.", f"The formats are: {', '.join(SAVED_AS)}.")
     return {name: str(value) if isinstance(value, Path) else value for name, value in described.items()}

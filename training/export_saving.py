@@ -17,14 +17,14 @@ from typing import Any
 from pitchpipe.store.errors import RunError, UsageError
 from pitchpipe.store.identity import hash_file
 from pitchpipe.training.exporting import ExportReport, export_snapshot
-from pitchpipe.training.formats import Form
+from pitchpipe.training.formats import Form, FormatPolicy
 
 _TIMEOUT_SECONDS = 600
 
 
-def save_apart(snapshot: Path, form: Form, to: Path) -> ExportReport:
+def save_apart(snapshot: Path, form: Form, to: Path, policy: FormatPolicy | None = None) -> ExportReport:
     """Exports into `to` as Parquet and, through a process of its own, as the folder `<form>.datasets` beside it."""
-    report = export_snapshot(snapshot, form, to, "parquet")
+    report = export_snapshot(snapshot, form, to, "parquet", policy)
     target = to / f"{form}.datasets"
     command = [sys.executable, "-m", "pitchpipe.training", "save-export", str(report.path), "--out", str(target)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_TIMEOUT_SECONDS)

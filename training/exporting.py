@@ -25,8 +25,10 @@ import polars as pl
 from pitchpipe.store.errors import SnapshotError, UsageError
 from pitchpipe.store.identity import hash_file
 from pitchpipe.training.export_rows import MESSAGES, encode_dropped, look_up, select_raw, select_rows
+from pitchpipe.training.format_rules import write_policy
 from pitchpipe.training.formats import VERSION, Form, FormatPolicy, FormatResult
 from pitchpipe.training.run_folders import read_json, replace_whole, write_atomic, write_json
+from pitchpipe.training.soft_labels import list_soft_columns
 
 FORMS = ("sft", "dpo", "kto", "reward", "classify", "raw")
 FORMATS = ("parquet", "jsonl", "csv")
@@ -91,7 +93,7 @@ def export_snapshot(
     )
     files = {written.name: hash_file(written) for written in (left_out, path)}
     facts = {key: value for key, value in asdict(report).items() if key not in ("path", "sha256")}
-    write_json(sealed, {**facts, "policy": asdict(policy), "rules_version": VERSION, "files": files})
+    write_json(sealed, {**facts, "policy": write_policy(policy), "rules_version": VERSION, "files": files})
     return report
 
 
@@ -114,8 +116,9 @@ def read_snapshot(folder: Path) -> tuple[dict[str, Any], pl.DataFrame]:
 
 
 def _formed(form: str, rows: pl.DataFrame, policy: FormatPolicy) -> tuple[FormatResult, pl.LazyFrame]:
-    result = select_rows(form, rows, _COLUMNS[form], policy)
-    return result, look_up(result, rows, _COLUMNS[form])
+    columns = {**_COLUMNS[form], **list_soft_columns(form, policy)}
+    result = select_rows(form, rows, columns, policy)
+    return result, look_up(result, rows, columns)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 VERSION = "1"
@@ -28,6 +28,23 @@ class FormatPolicy:
     """The rubric question that ratings are read from."""
     minimum_support: float = 0.0
     """Pairs on which a smaller share of raters agrees are left out; 0 to 1."""
+    soft_labels: bool = False
+    """Adds `label_smoothing` to pairs: the chance that the label is the wrong way round."""
+    confidence_weights: bool = False
+    """Multiplies `weight` by how sure people are."""
+
+
+def write_policy(policy: FormatPolicy) -> dict[str, Any]:
+    """The policy as an export's manifest records it: dials newer than the first exports only where they are on.
+
+    >>> write_policy(FormatPolicy(soft_labels=True))
+    {'minimum_rating': 3.0, 'rating_question': 'helpfulness', 'minimum_support': 0.0, 'soft_labels': True}
+    """
+    return {
+        name: value
+        for name, value in asdict(policy).items()
+        if value or name not in ("soft_labels", "confidence_weights")
+    }
 
 
 def seal(row: Row, side: Split = "train") -> Refusal | None:

@@ -43,21 +43,12 @@ from pitchpipe.training.format_rules import (
     text_of,
     thumb,
 )
+from pitchpipe.training.soft_labels import soften_rows
 
 __all__ = [
-    "VERSION",
-    "DroppedRow",
-    "Form",
-    "FormatPolicy",
-    "FormatResult",
-    "build_classify_rows",
-    "build_dpo_rows",
-    "build_kto_rows",
-    "build_reward_rows",
-    "build_rows",
-    "build_sft_rows",
-    "choose_references",
-]
+    "VERSION", "DroppedRow", "Form", "FormatPolicy", "FormatResult", "build_classify_rows", "build_dpo_rows",
+    "build_kto_rows", "build_reward_rows", "build_rows", "build_sft_rows", "choose_references",
+]  # fmt: skip
 
 Form = Literal["sft", "dpo", "kto", "reward", "classify", "raw"]
 
@@ -243,10 +234,12 @@ _BUILDERS: dict[str, Callable[[pl.DataFrame, FormatPolicy | None], FormatResult]
 
 
 def build_rows(form: str, rows: pl.DataFrame, policy: FormatPolicy | None = None) -> FormatResult:
-    """The rows of a form by its name."""
+    """The rows of a form by its name, with the soft labels that the policy asks for."""
     if form not in _BUILDERS:
         raise UsageError(f"There is no form {form!r}.", f"The forms are: {', '.join(_BUILDERS)} and raw.")
-    return _BUILDERS[form](rows, policy)
+    result = _BUILDERS[form](rows, policy)
+    soften_rows(form, result.kept, rows, policy or FormatPolicy())
+    return result
 
 
 def _of_kind(rows: pl.DataFrame, kind: str) -> list[Row]:

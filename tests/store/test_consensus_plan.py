@@ -37,8 +37,8 @@ def join_all(choice: Choice, question: str, answers: list[Given]) -> dict[str, O
 
 
 def build(store: Store, recipe: Recipe) -> tuple[list[dict[str, Any]], list[tuple[str, str, str]]]:
-    rows, dropped = build_rows(read_knowledge(store, get_project(store, PROJECT).id), recipe)
-    return rows, [(drop.row_kind, drop.rule, drop.reason) for drop in dropped]
+    made = build_rows(read_knowledge(store, get_project(store, PROJECT).id), recipe)
+    return made.rows, [(drop.row_kind, drop.rule, drop.reason) for drop in made.dropped]
 
 
 numbers = st.lists(st.tuples(st.integers(0, 9), st.sampled_from(RATERS), st.integers(0, 4)), min_size=1, max_size=40)

@@ -25,14 +25,14 @@ ODD = 'two\nlines, "quoted", \u2028 and é\\'
 
 @pytest.fixture
 def judged(store: Store) -> Store:
-    """One pair: ana judged and changed her mind, ben skipped, one with the name of a formula judged, cora decided."""
+    """One pair: ana judged and changed her mind, ben skipped, one named like a formula judged, ana then decided."""
     add_example(store, "e", "ab")
     add_task(store, "t", "e", "compare", "ab")
     first = add_judgement(store, "t", "ana", prefer("a", -1), ODD, seconds=12.5, rubric_hash="sha256:aa")
     add_judgement(store, "t", "ana", prefer("b", 2), supersedes=first)
     add_judgement(store, "t", "ben", {}, status="skipped")
     add_judgement(store, "t", HOSTILE, prefer("tie"), "'=1", detail='{"note":"é"}')
-    add_judgement(store, "t", "cora", prefer("a"), source="adjudication")
+    add_judgement(store, "t", "ana", prefer("a"), source="adjudication")
     return store
 
 
@@ -46,7 +46,7 @@ def test_every_row_leaves_with_who_what_and_whether_it_still_counts(judged: Stor
     assert (report["rows"], report["superseded"], report["format"]) == (5, 1, "jsonl")
     assert [(row["rater"], row["status"], row["is_superseded"]) for row in rows] == [
         ("ana", "submitted", True), ("ana", "submitted", False), ("ben", "skipped", False),
-        (HOSTILE, "submitted", False), ("cora", "submitted", False),
+        (HOSTILE, "submitted", False), ("ana", "submitted", False),
     ]  # fmt: skip
     assert rows[0]["value"] == {"verdict": "a", "strength": -1}
     assert (rows[0]["reason"], rows[0]["seconds"], rows[0]["rubric_hash"]) == (ODD, 12.5, "sha256:aa")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import streamlit as st
@@ -20,6 +21,8 @@ RECIPE = "recipe_consensus"
 """Where the choice lies for the recipe editor: strategy, strategies, tie_policy, widest_spread, lowest_support."""
 _KEPT = "consensus_kept"
 _WIDEST = 4
+_LONG = 3.0
+"""Seconds of reading from which a page waits to be asked before it reads again."""
 
 
 def show_view(store: Store, project: Project | None, curator: str) -> None:  # noqa: ARG001
@@ -57,11 +60,19 @@ def _describe(question: str, is_scale: bool) -> str:
 
 
 def _keep(store: Store, project: str) -> dict[str, Any]:
-    """What was read and computed, kept until something in the project changes."""
+    """What was read and computed, kept until something in the project changes, or where that took long until asked."""
     mark = read_mark(store, project)
     kept: dict[str, Any] = st.session_state.get(_KEPT) or {}
-    if kept.get("mark") != mark:
-        kept = {"mark": mark, "read": read_answers(store, project), "previews": {}}
+    is_other = kept.get("project") != project
+    if kept and not is_other and kept["mark"] != mark and kept["seconds"] > _LONG:
+        st.caption("People have judged since these figures were made.")
+        is_other = st.button("Read again", key="consensus_again")
+    elif kept and kept["mark"] != mark:
+        is_other = True
+    if not kept or is_other:
+        began = time.monotonic()
+        read = read_answers(store, project)
+        kept = {"project": project, "mark": mark, "read": read, "previews": {}, "seconds": time.monotonic() - began}
         st.session_state[_KEPT] = kept
     return kept
 

@@ -114,3 +114,16 @@ def test_a_new_judgement_is_seen_at_the_next_look(desk: Store) -> None:
     add_judgement(desk, "t0", "cai", prefer("a", -1))
     app.run()
     assert app.dataframe[0].value["Tied"].tolist()[0] == "0"
+
+
+def test_figures_that_took_long_wait_to_be_asked(desk: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pitchpipe.studio.app_pages.data import consensus
+
+    monkeypatch.setattr(consensus, "_LONG", 0.0)
+    app = show()
+    add_judgement(desk, "t0", "cai", prefer("a", -1))
+    app.run()
+    assert "People have judged since" in texts(app)
+    assert app.dataframe[0].value["Tied"].tolist()[0] == "1"
+    app.button(key="consensus_again").click().run()
+    assert app.dataframe[0].value["Tied"].tolist()[0] == "0"
