@@ -36,6 +36,7 @@ from pitchpipe.store.dispute_reasons import (
 )
 from pitchpipe.store.opinion_reading import Opinions, read_opinions
 from pitchpipe.store.projects import get_project
+from pitchpipe.store.standing_marks import SELECT_DROPPED
 
 REASONS = ("disagreement", "low_confidence", "flag", "cycle", "rating_against_choice", "self_contradiction")
 
@@ -45,9 +46,6 @@ WHERE project_id = ? AND closed_at IS NULL ORDER BY created_at, id
 """
 _SETTLED_AT = """
 SELECT task_id, max(created_at) FROM judgements WHERE project_id = ? AND source = 'adjudication' GROUP BY task_id
-"""
-_DROPPED = """
-SELECT target_id FROM decisions WHERE project_id = ? GROUP BY target_id HAVING arg_max(verdict, id) = 'drop'
 """
 _REQUESTS = "SELECT id, messages FROM examples WHERE id IN (SELECT unnest(?))"
 
@@ -161,7 +159,7 @@ def _find_reasons(opinions: Opinions, settled: set[str], widest_spread: int, wea
 
 def _leave_out_dropped(store: Store, project_id: str, opinions: Opinions, reasons: dict[str, list[Reason]]) -> None:
     """Takes away the tasks whose example or answers a curator has dropped."""
-    dropped = {row[0] for row in store.read(_DROPPED, [project_id])}
+    dropped = {row[0] for row in store.read(SELECT_DROPPED, {"project": project_id})}
     if not dropped:
         return
     for task_id, example in opinions.tasks.select("task", "example").iter_rows():

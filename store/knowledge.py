@@ -9,6 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pitchpipe.store.answer_reading import is_words
+from pitchpipe.store.recipes import Recipe
+
+__all__ = [
+    "ADJUDICATED", "FIRST_COLUMNS", "LATER_COLUMNS", "MEASURING", "ROW_COLUMNS", "DroppedUnit", "Knowledge", "Recipe",
+    "find_root", "find_words", "list_words", "name_strategy", "read_parts",
+]  # fmt: skip
 
 FIRST_COLUMNS = (
     "row_id", "row_kind", "example_id", "group_id", "split", "category", "source", "messages", "candidate_id", "answer",
@@ -16,7 +22,7 @@ FIRST_COLUMNS = (
     "verdict", "strength", "pair_origin", "weight", "labels", "strategy", "n_judgements", "support", "raters",
     "judgement_ids", "task_ids", "rubric_hash", "guideline_hash",
 )  # fmt: skip
-LATER_COLUMNS = ("turn", "spans", "words")
+LATER_COLUMNS = ("turn", "spans", "words", "posterior")
 """Columns that the first snapshots did not have. An empty one is no part of a row's id, so those still verify."""
 ROW_COLUMNS = (*FIRST_COLUMNS, *LATER_COLUMNS)
 
@@ -30,16 +36,6 @@ ADJUDICATED = "adjudicated"
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
-    """How judgements become rows. Its hash is part of the snapshot's id."""
-
-    strategy: str = "mean"
-    """Consensus on ratings: mean, median, majority or closest_three. Verdicts, options and labels go by majority."""
-    near_duplicate_threshold: float = 0.8
-    """Jaccard similarity from which a training prompt counts as leaking a sealed one, 0.5 to 1."""
-
-
-@dataclass(frozen=True, slots=True)
 class DroppedUnit:
     """A unit that is not in the snapshot, and why."""
 
@@ -49,6 +45,8 @@ class DroppedUnit:
     rule: str
     version: str
     reason: str
+    evidence: str | None = None
+    """JSON of what shows it: spans, a score, the other example; None where the reason says all."""
 
 
 @dataclass(slots=True)

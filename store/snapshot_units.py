@@ -12,6 +12,7 @@ from itertools import combinations
 from math import comb
 from typing import Any
 
+from pitchpipe.store.consensus_plan import ConsensusPlan, Outcome, explain_drop, explain_weak, plan_consensus
 from pitchpipe.store.identity import canonical_json
 from pitchpipe.store.knowledge import (
     MEASURING,
@@ -23,44 +24,54 @@ from pitchpipe.store.knowledge import (
     name_strategy,
     read_parts,
 )
-from pitchpipe.store.measures.consensus import Consensus, aggregate_compare, aggregate_ratings, majority
 from pitchpipe.store.measures.rankings import aggregate_ranks
 from pitchpipe.store.measures.spans import aggregate_spans
+from pitchpipe.store.question_answers import LABELS, VERDICT, Given, Ratings, collect_ratings, give, name_turn
 
 RULES_VERSION = "1"
 Row = dict[str, Any]
-Ratings = list[tuple[dict[str, Any], dict[str, Any]]]
-"""Judgements, each with its answers to the questions of a rubric."""
 
 
 def list_units(known: Knowledge, recipe: Recipe) -> Iterator[Row | DroppedUnit]:
     """Every unit of a project: answers and rated turns first, then what each task gives."""
-    answers, turns = _collect_ratings(known)
+    plan = plan_consensus(known, recipe)
+    answers, turns = collect_ratings(known)
     for candidate_id, candidate in known.candidates.items():
-        yield _describe_answer(known, recipe, candidate, answers.get(candidate_id, []))
+        yield _describe_answer(known, plan, candidate, answers.get(candidate_id, []))
     for (example_id, place), ratings in turns.items():
-        yield _describe_turn(known, recipe, example_id, place, ratings)
+        yield _describe_turn(known, plan, example_id, place, ratings)
     for task in known.tasks.values():
         if task["purpose"] is not None:
             yield _drop_task(task, task["kind"], task["purpose"], MEASURING[task["purpose"]])
         elif task["kind"] in ("screen", "turns") and not known.judgements.get(task["id"]):
             yield _drop_task(task, task["kind"], "not_judged", "nobody has judged this yet")
         else:
-            yield from _list_task_units(known, task)
+            yield from _list_task_units(known, plan, task)
 
 
-def _list_task_units(known: Knowledge, task: dict[str, Any]) -> Iterator[Row | DroppedUnit]:
+def _list_task_units(known: Knowledge, plan: ConsensusPlan, task: dict[str, Any]) -> Iterator[Row | DroppedUnit]:
     kind = task["kind"]
     if kind == "compare" or read_parts_of_screen(known, task, "compare"):
-        yield _describe_comparison(known, task)
+        yield _describe_comparison(known, plan, task)
     if kind == "rank" or read_parts_of_screen(known, task, "rank"):
-        yield from _describe_ranking(known, task)
+        yield from _describe_ranking(known, plan, task)
     if kind == "tag" or read_parts_of_screen(known, task, "tag"):
-        yield _describe_labels(known, task)
+        yield _describe_labels(known, plan, task)
     if kind in ("edit", "screen"):
         yield from _describe_edits(known, task)
     if kind == "span":
-        yield _describe_spans(known, task)
+        yield _describe_spans(known, plan, task)
+
+
+def _settle(row: Row, plan: ConsensusPlan, outcomes: dict[str, Outcome]) -> Row | DroppedUnit:
+    """The row, or why its consensus leaves it out by the recipe."""
+    found = (explain_drop(plan.choice, question, outcome) for question, outcome in outcomes.items())
+    drop = next((drop for drop in found if drop), None) or explain_weak(plan.choice, row["support"])
+    if drop is None:
+        return row
+    candidates = [row[column] for column in ("candidate_id", "candidate_a", "candidate_b") if row[column]]
+    unit = " ".join(candidates) or row["example_id"]
+    return DroppedUnit(row["row_kind"], row["example_id"], unit, drop[0], RULES_VERSION, drop[1])
 
 
 def read_parts_of_screen(known: Knowledge, task: dict[str, Any], name: str) -> bool:
@@ -72,29 +83,7 @@ def _drop_task(task: dict[str, Any], row_kind: str, rule: str, reason: str) -> D
     return DroppedUnit(row_kind, task["example_id"], task["id"], rule, RULES_VERSION, reason)
 
 
-def _collect_ratings(known: Knowledge) -> tuple[dict[str, Ratings], dict[tuple[str, int], Ratings]]:
-    """Ratings by answer, and by (example, place) of the turns inside conversations. Repeats measure people only."""
-    answers: dict[str, Ratings] = {}
-    turns: dict[tuple[str, int], Ratings] = {}
-    for task in known.tasks.values():
-        if task["purpose"] is not None or task["kind"] not in ("rate", "screen", "turns"):
-            continue
-        candidate_ids = json.loads(task["candidate_ids"])
-        if task["kind"] == "turns":
-            end = len(json.loads(known.examples[task["example_id"]]["messages"]))
-            for judgement, value in read_parts(known, task, "turns"):
-                for place, rating in value["turns"].items():
-                    if int(place) == end and candidate_ids:
-                        answers.setdefault(candidate_ids[0], []).append((judgement, rating))
-                    else:
-                        turns.setdefault((task["example_id"], int(place)), []).append((judgement, rating))
-            continue
-        for judgement, part in read_parts(known, task, "rate"):
-            rated = part if task["kind"] == "screen" else [part]
-            for candidate_id, rating in zip(candidate_ids, rated, strict=True):
-                if rating:
-                    answers.setdefault(candidate_id, []).append((judgement, rating))
-    return answers, turns
+_UNJUDGED: Row = {"weight": 1.0, "n_judgements": 0, "raters": "[]", "judgement_ids": "[]", "task_ids": "[]"}
 
 
 def _start_row(known: Knowledge, row_kind: str, example_id: str, judgements: Sequence[dict[str, Any]]) -> Row:
@@ -102,6 +91,9 @@ def _start_row(known: Knowledge, row_kind: str, example_id: str, judgements: Seq
     row: Row = dict.fromkeys(ROW_COLUMNS)
     for column in ("group_id", "split", "category", "source", "messages"):
         row[column] = example[column]
+    if not judgements:  # most rows of a large import, and each of the lists below costs
+        row.update(_UNJUDGED, row_kind=row_kind, example_id=example_id)
+        return row
     distinct = list({j["id"]: j for j in judgements}.values())
     rubrics = sorted({j["rubric_hash"] for j in distinct if j["rubric_hash"]})
     guidelines = sorted({j["guideline_hash"] for j in distinct if j["guideline_hash"]})
@@ -139,16 +131,19 @@ def _put_answer(row: Row, candidate: dict[str, Any]) -> None:
     )
 
 
-def _describe_answer(known: Knowledge, recipe: Recipe, candidate: dict[str, Any], ratings: Ratings) -> Row:
+def _describe_answer(
+    known: Knowledge, plan: ConsensusPlan, candidate: dict[str, Any], ratings: Ratings
+) -> Row | DroppedUnit:
     written = known.current.get(candidate["judgement_id"] or "")
     judgements = [judgement for judgement, _ in ratings] + ([written] if written else [])
     row = _start_row(known, "answer", candidate["example_id"], judgements)
     _put_answer(row, candidate)
-    _put_scores(row, recipe, ratings)
-    return row
+    return _settle(row, plan, _put_scores(row, plan, candidate["id"], ratings))
 
 
-def _describe_turn(known: Knowledge, recipe: Recipe, example_id: str, place: int, ratings: Ratings) -> Row:
+def _describe_turn(
+    known: Knowledge, plan: ConsensusPlan, example_id: str, place: int, ratings: Ratings
+) -> Row | DroppedUnit:
     """A turn of the assistant inside a conversation, as the answer to what was said before it."""
     messages = json.loads(known.examples[example_id]["messages"])
     row = _start_row(known, "answer", example_id, [judgement for judgement, _ in ratings])
@@ -158,13 +153,12 @@ def _describe_turn(known: Knowledge, recipe: Recipe, example_id: str, place: int
         origin="import",
         turn=place,
     )
-    _put_scores(row, recipe, ratings)
-    return row
+    return _settle(row, plan, _put_scores(row, plan, name_turn(example_id, place), ratings))
 
 
-def _put_scores(row: Row, recipe: Recipe, ratings: Ratings) -> None:
-    """The consensus on each question: numbers by the recipe's strategy, options by majority, words as they are."""
-    given: dict[str, list[Any]] = {}
+def _put_scores(row: Row, plan: ConsensusPlan, unit: str, ratings: Ratings) -> dict[str, Outcome]:
+    """The consensus on each question by the plan, which is returned; words of one's own as they are."""
+    given: dict[str, list[Given]] = {}
     words: dict[str, list[dict[str, str]]] = {}
     for judgement, rating in ratings:
         own_words = list_words(judgement, rating)
@@ -172,21 +166,34 @@ def _put_scores(row: Row, recipe: Recipe, ratings: Ratings) -> None:
             if question in own_words:
                 words.setdefault(question, []).append({"rater": judgement["annotator"], "words": answer})
             else:
-                given.setdefault(question, []).append(answer)
-    consensus = {question: _join_answers(answers, recipe.strategy) for question, answers in sorted(given.items())}
-    supports = [c.support for c in consensus.values() if c.support is not None]
-    if consensus:
-        row["scores"] = json.dumps({question: c.value for question, c in consensus.items()}, ensure_ascii=False)
-        row["strategy"] = name_strategy([judgement for judgement, _ in ratings], recipe.strategy)
-        row["support"] = sum(supports) / len(supports) if supports else None
+                given.setdefault(question, []).append(give(unit, row["example_id"], judgement, answer))
     if words:
         row["words"] = json.dumps(words, ensure_ascii=False, sort_keys=True)
+    outcomes = {question: plan.join(question, unit, answers) for question, answers in sorted(given.items())}
+    supports = [outcome.support for outcome in outcomes.values() if outcome.support is not None]
+    if outcomes:
+        row["scores"] = json.dumps({question: one.value for question, one in outcomes.items()}, ensure_ascii=False)
+        strategy = plan.choice.strategy if not plan.choice.differs(outcomes) else _list_strategies(outcomes)
+        row["strategy"] = name_strategy([judgement for judgement, _ in ratings], strategy)
+        row["support"] = sum(supports) / len(supports) if supports else None
+    posteriors = {question: one.posterior for question, one in outcomes.items() if one.posterior}
+    if posteriors:
+        row["posterior"] = canonical_json(posteriors)
+    return outcomes
 
 
-def _join_answers(answers: list[Any], strategy: str) -> Consensus:
-    if all(isinstance(answer, int) for answer in answers):
-        return aggregate_ratings(answers, strategy)
-    return majority([str(answer) for answer in answers])
+def _list_strategies(outcomes: dict[str, Outcome]) -> str:
+    """The strategies of a row's questions: one name where all went by one, else each question with its own."""
+    names = {question: outcome.strategy for question, outcome in outcomes.items()}
+    if len(set(names.values())) == 1:
+        return next(iter(names.values()))
+    return ", ".join(f"{question}: {strategy}" for question, strategy in names.items())
+
+
+def _put_outcome(row: Row, outcome: Outcome, judgements: Sequence[dict[str, Any]]) -> None:
+    row.update(support=outcome.support, strategy=name_strategy(judgements, outcome.strategy))
+    if outcome.posterior:
+        row["posterior"] = canonical_json(outcome.posterior)
 
 
 def _start_pair(known: Knowledge, task: dict[str, Any], judgements: list[dict[str, Any]], pair: list[str]) -> Row:
@@ -199,17 +206,21 @@ def _start_pair(known: Knowledge, task: dict[str, Any], judgements: list[dict[st
     return row
 
 
-def _describe_comparison(known: Knowledge, task: dict[str, Any]) -> Row:
+def _describe_comparison(known: Knowledge, plan: ConsensusPlan, task: dict[str, Any]) -> Row | DroppedUnit:
     parts = read_parts(known, task, "compare")
-    judgements, values = [judgement for judgement, _ in parts], [value for _, value in parts]
-    consensus = aggregate_compare([v["verdict"] for v in values], [v.get("strength") for v in values])
+    judgements = [judgement for judgement, _ in parts]
+    given = [
+        give(task["id"], task["example_id"], judgement, value["verdict"], value.get("strength"))
+        for judgement, value in parts
+    ]
+    outcome = plan.join(VERDICT, task["id"], given)
     row = _start_pair(known, task, judgements, json.loads(task["candidate_ids"]))
-    row.update(verdict=consensus.verdict, strength=consensus.strength, support=consensus.support, pair_origin="compare")
-    row["strategy"] = name_strategy(judgements, "majority")
-    return row
+    row.update(verdict=outcome.value, strength=outcome.strength, pair_origin="compare")
+    _put_outcome(row, outcome, judgements)
+    return _settle(row, plan, {VERDICT: outcome})
 
 
-def _describe_ranking(known: Knowledge, task: dict[str, Any]) -> Iterator[Row]:
+def _describe_ranking(known: Knowledge, plan: ConsensusPlan, task: dict[str, Any]) -> Iterator[Row | DroppedUnit]:
     """Every pair of a ranking of K, each with weight 1/C(K,2), so that one prompt counts once (InstructGPT 3.5)."""
     parts = read_parts(known, task, "rank")
     judgements, rankings = [judgement for judgement, _ in parts], [value["ranks"] for _, value in parts]
@@ -223,7 +234,9 @@ def _describe_ranking(known: Knowledge, task: dict[str, Any]) -> Iterator[Row]:
             row["support"] = agreeing / len(rankings)
         row.update(weight=1 / comb(len(candidate_ids), 2), pair_origin="rank")
         row["strategy"] = name_strategy(judgements, "ranked_pairs")
-        yield row
+        is_tied = row["support"] is not None and row["support"] < 1
+        outcome = Outcome(row["verdict"], row["support"], "ranked_pairs", len(rankings), is_tied)
+        yield _settle(row, plan, {VERDICT: outcome})
 
 
 def _order_pair(ranks: Sequence[int], first: int, second: int) -> str:
@@ -246,20 +259,25 @@ def _describe_edits(known: Knowledge, task: dict[str, Any]) -> Iterator[Row | Dr
         yield row
 
 
-def _describe_labels(known: Knowledge, task: dict[str, Any]) -> Row:
+def _describe_labels(known: Knowledge, plan: ConsensusPlan, task: dict[str, Any]) -> Row | DroppedUnit:
     parts = read_parts(known, task, "tag")
-    consensus = majority([json.dumps(sorted(value["labels"])) for _, value in parts])
     judgements = [judgement for judgement, _ in parts]
+    given = [
+        give(task["id"], task["example_id"], judgement, json.dumps(sorted(value["labels"])))
+        for judgement, value in parts
+    ]
+    outcome = plan.join(LABELS, task["id"], given)
     row = _start_task_row(known, "label", task, judgements)
-    row.update(labels=consensus.value, support=consensus.support, strategy=name_strategy(judgements, "majority"))
-    return row
+    row["labels"] = outcome.value
+    _put_outcome(row, outcome, judgements)
+    return _settle(row, plan, {LABELS: outcome})
 
 
-def _describe_spans(known: Knowledge, task: dict[str, Any]) -> Row:
+def _describe_spans(known: Knowledge, plan: ConsensusPlan, task: dict[str, Any]) -> Row | DroppedUnit:
     parts = read_parts(known, task, "span")
     consensus = aggregate_spans([value["spans"] for _, value in parts])
     judgements = [judgement for judgement, _ in parts]
     row = _start_task_row(known, "span", task, judgements)
     row.update(support=consensus.support, strategy=name_strategy(judgements, "overlap"))
     row["spans"] = json.dumps(consensus.spans, ensure_ascii=False)
-    return row
+    return _settle(row, plan, {})

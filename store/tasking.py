@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -15,8 +16,9 @@ from pitchpipe.store.events import record_event
 from pitchpipe.store.identity import canonical_json
 from pitchpipe.store.projects import get_project
 from pitchpipe.store.queueing import SERVED_KINDS
-from pitchpipe.store.records import TaskKind
+from pitchpipe.store.records import Project, TaskKind
 from pitchpipe.store.staging import SCHEMAS, make_task_id
+from pitchpipe.store.standing_marks import SELECT_DROPPED
 from pitchpipe.store.value_checks import MOST_RANKED
 
 CREATABLE_KINDS = SERVED_KINDS
@@ -30,11 +32,8 @@ _FEWEST_RANKED = 3
 # An answer or example counts until the judgement that it came with is superseded (taken back or judged anew), and
 # again while a judgement stands that says the same (a redo, an adjudication). What was written to a known answer or in
 # a repeat measures its writer, and is nothing to judge.
-_EXAMPLES = """
-WITH dropped AS (
-    SELECT target_id FROM decisions WHERE project_id = $project
-    GROUP BY target_id HAVING arg_max(verdict, id) = 'drop'
-), replaced AS (
+_EXAMPLES = f"""
+WITH dropped AS ({SELECT_DROPPED}), replaced AS (
     SELECT supersedes FROM judgements WHERE project_id = $project AND supersedes IS NOT NULL
 ), superseded AS (
     SELECT supersedes FROM replaced EXCEPT
@@ -68,6 +67,18 @@ LEFT JOIN (SELECT task_id, count(*) AS slots FROM assignments
            WHERE project_id = $project AND leased_until IS NULL GROUP BY task_id) AS s ON s.task_id = t.id
 WHERE t.project_id = $project GROUP BY t.kind, t.batch ORDER BY t.kind, t.batch
 """
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOrder:
+    """What tasks are wanted; see `create_tasks`."""
+
+    kind: str
+    overlap: int | None = None
+    rubric: str | None = None
+    parts: tuple[str, ...] = ()
+    priority: int = 0
+    skill: str | None = None
 
 
 def create_tasks(
@@ -108,27 +119,11 @@ def create_tasks(
         UsageError: the kind cannot be made, what it needs is missing, or a number is out of range.
     """
     target = get_project(store, project)
-    _check_order(kind, overlap, limit, rubric, parts, priority)
-    if rubric == {"rate": target.rate_rubric, "compare": target.compare_rubric}.get(kind):
-        rubric = None  # the project's own: the tasks that are there ask the same
-    now, wanted = utc_now(), overlap or target.overlap
-    known = _find_known(store, target.id, kind, rubric)
-    shape = _find_shape(kind, parts)
-    examples = store.read(_EXAMPLES, {"project": target.id})
-    rows = [
-        (known.get((example_id, frozenset(ids))) or make_task_id(example_id, TaskKind(kind), ids, "", rubric),
-         target.id, example_id, kind, canonical_json(ids), wanted, priority, "", position, now, rubric, skill)
-        for example_id, position, candidates, has_turn in examples
-        for ids in _choose_candidates(shape, candidates or [], has_turn)
-    ]  # fmt: skip
-
-    counts = {"asked": len(rows)}
-    shortened = sum(len(candidates or []) > MOST_RANKED for _, _, candidates, _ in examples)
-    if shape == "rank" and shortened:
-        counts["shortened"] = shortened
+    order = TaskOrder(kind, overlap, rubric, tuple(parts), priority, skill)
+    rows, counts = plan_tasks(store, target, order, limit)
 
     def insert_tasks(transaction: Transaction) -> dict[str, int]:
-        done = {**counts, **_insert_rows(transaction, target.id, rows, overlap, limit)}
+        done = {**counts, **insert_tasks_of(transaction, target.id, rows, overlap, limit)}
         record_event(transaction, actor, "create_tasks", project, {"kind": kind, "rubric": rubric, **done})
         return done
 
@@ -137,8 +132,49 @@ def create_tasks(
     return done
 
 
-def _insert_rows(
-    transaction: Transaction, project_id: str, rows: list[tuple[Any, ...]], overlap: int | None, limit: int | None
+def plan_tasks(
+    store: Store, project: Project, order: TaskOrder, limit: int | None = None, examples: Collection[str] | None = None
+) -> tuple[list[tuple[Any, ...]], dict[str, int]]:
+    """The rows of all tasks that an order asks for, those that are there already included, and what to tell of them.
+
+    Args:
+        examples: ids of the examples to make tasks for; None takes all.
+
+    Raises:
+        UsageError: as `create_tasks`.
+    """
+    kind, rubric = order.kind, order.rubric
+    _check_order(order, limit)
+    if rubric == {"rate": project.rate_rubric, "compare": project.compare_rubric}.get(kind):
+        rubric = None  # the project's own: the tasks that are there ask the same
+    now, wanted = utc_now(), order.overlap or project.overlap
+    known = _find_known(store, project.id, kind, rubric)
+    shape = _find_shape(kind, order.parts)
+    found = store.read(_EXAMPLES, {"project": project.id})
+    if examples is not None:
+        chosen = set(examples)
+        found = [row for row in found if row[0] in chosen]
+    rows = [
+        (known.get((example_id, frozenset(ids))) or make_task_id(example_id, TaskKind(kind), ids, "", rubric),
+         project.id, example_id, kind, canonical_json(ids), wanted, order.priority, "", position, now, rubric,
+         order.skill)
+        for example_id, position, candidates, has_turn in found
+        for ids in _choose_candidates(shape, candidates or [], has_turn)
+    ]  # fmt: skip
+    counts = {"asked": len(rows)}
+    shortened = sum(len(candidates or []) > MOST_RANKED for _, _, candidates, _ in found)
+    if shape == "rank" and shortened:
+        counts["shortened"] = shortened
+    return rows, counts
+
+
+def insert_tasks_of(
+    transaction: Transaction,
+    project_id: str,
+    rows: list[tuple[Any, ...]],
+    overlap: int | None = None,
+    limit: int | None = None,
+    action_id: str | None = None,
 ) -> dict[str, int]:
     """Adds the tasks that are not there, and widens those that are where more annotators are asked for."""
     there = dict(transaction.run("SELECT id, overlap FROM tasks WHERE project_id = ?", [project_id]))
@@ -146,12 +182,12 @@ def _insert_rows(
     narrow = [row[0] for row in rows if overlap is not None and there.get(row[0], overlap) < overlap]
     if narrow:
         transaction.run("UPDATE tasks SET overlap = ? WHERE id IN (SELECT unnest(?))", [overlap, narrow])
-    return {"made": transaction.insert_frame("tasks", fresh), "widened": len(narrow)}
+    made = transaction.insert_frame("tasks", fresh.with_columns(action_id=pl.lit(action_id, pl.String)))
+    return {"made": made, "widened": len(narrow)}
 
 
-def _check_order(
-    kind: str, overlap: int | None, limit: int | None, rubric: str | None, parts: Sequence[str], priority: int
-) -> None:
+def _check_order(order: TaskOrder, limit: int | None) -> None:
+    kind, overlap, rubric, parts, priority = order.kind, order.overlap, order.rubric, order.parts, order.priority
     if kind not in CREATABLE_KINDS:
         raise UsageError(f"Tasks of the kind '{kind}' cannot be made.", f"Use one of: {', '.join(CREATABLE_KINDS)}.")
     if (overlap is not None and overlap < 1) or (limit is not None and limit < 1):

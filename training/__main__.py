@@ -17,6 +17,7 @@ from pitchpipe.store.errors import PitchpipeError, RunError
 from pitchpipe.training.disk import DiskFullError, full_disk_error
 from pitchpipe.training.export_check import CheckRequest, write_request
 from pitchpipe.training.export_commands import add_export_commands, carry_out
+from pitchpipe.training.fetching import write_dataset
 from pitchpipe.training.plans import EvaluatePlan, TrainPlan
 from pitchpipe.training.processes import process_started
 from pitchpipe.training.run_folders import (
@@ -39,11 +40,17 @@ def main(arguments: list[str] | None = None) -> int:
     run = commands.add_parser("run", help="carry out (or continue) the plan in a run folder")
     run.add_argument("folder", type=Path)
     commands.add_parser("prepare-model", help="convert the embedded model into the model cache")
+    fetch = commands.add_parser("fetch-dataset", help="fetch a dataset of the Hub as Parquet shards")
+    fetch.add_argument("name")
+    fetch.add_argument("--to", type=Path, required=True)
     add_export_commands(commands)
     chosen = parser.parse_args(arguments)
     try:
         if chosen.command == "run":
             run_folder(chosen.folder)
+        elif chosen.command == "fetch-dataset":
+            _prepare_surroundings()
+            write_dataset(chosen.name, chosen.to)
         elif chosen.command == "check-export":
             _check_export(chosen)
         elif chosen.command in ("save-export", "push-export"):

@@ -35,6 +35,8 @@ class Consensus:
     """Several values share the first place of a majority."""
     is_disputed: bool = False
     """The judgements that count lie more than 2 apart (HelpSteer2's rule for leaving a sample out)."""
+    spread: float | None = None
+    """How far apart the numbers that count lie: of the three closest under closest_three, else of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +91,15 @@ def _summarise(values: Sequence[float], strategy: str, compute: Callable[[Sequen
         return Consensus(None, None, 0, strategy)
     # Sorted, because floating-point sums depend on the order.
     value = float(compute(sorted(values)))
-    return Consensus(value, _measure_support(values, value), len(values), strategy)
+    return Consensus(value, measure_support(values, value), len(values), strategy, spread=max(values) - min(values))
 
 
-def _measure_support(values: Sequence[float], consensus: float) -> float:
+def measure_support(values: Sequence[float], consensus: float) -> float:
+    """The share of numbers within half a step of the consensus.
+
+    >>> measure_support([3, 4, 0], 3.5)
+    0.6666666666666666
+    """
     return sum(abs(value - consensus) <= _HALF_STEP for value in values) / len(values)
 
 
@@ -115,8 +122,11 @@ def closest_three(values: Sequence[float]) -> Consensus:
     triples = [ordered[start : start + 3] for start in range(max(1, len(ordered) - 2))]
     chosen = min(triples, key=lambda triple: (triple[-1] - triple[0], abs(fmean(triple) - centre), triple[0]))
     value = fmean(chosen)
-    is_disputed = chosen[-1] - chosen[0] > _WIDEST_SPREAD
-    return Consensus(value, _measure_support(values, value), len(values), "closest_three", is_disputed=is_disputed)
+    spread = chosen[-1] - chosen[0]
+    return Consensus(
+        value, measure_support(values, value), len(values), "closest_three", is_disputed=spread > _WIDEST_SPREAD,
+        spread=spread,
+    )  # fmt: skip
 
 
 _BY_STRATEGY: Mapping[str, Callable[[Sequence[Any]], Consensus]] = {
@@ -126,11 +136,17 @@ _BY_STRATEGY: Mapping[str, Callable[[Sequence[Any]], Consensus]] = {
     "closest_three": closest_three,
 }
 
-STRATEGIES: tuple[str, ...] = tuple(_BY_STRATEGY)
+OWN_STRATEGIES: tuple[str, ...] = tuple(_BY_STRATEGY)
+"""Those that look at one unit alone."""
+DAWID_SKENE = "dawid_skene"
+STRATEGIES: tuple[str, ...] = (*OWN_STRATEGIES, DAWID_SKENE)
+"""What a curator may choose for numbers. Dawid-Skene looks at all units of a question together: `posteriors`."""
+CHOICE_STRATEGIES: tuple[str, ...] = ("majority", DAWID_SKENE)
+"""What a curator may choose for options, verdicts and labels, which have no mean."""
 
 
 def aggregate_ratings(values: Sequence[Any], strategy: str) -> Consensus:
-    """The consensus by the name of a strategy, as a curator chooses it.
+    """The consensus by the name of a strategy that looks at one unit alone.
 
     Raises:
         UsageError: there is no such strategy; those there are are listed.
@@ -140,7 +156,7 @@ def aggregate_ratings(values: Sequence[Any], strategy: str) -> Consensus:
     """
     compute = _BY_STRATEGY.get(strategy)
     if compute is None:
-        raise UsageError(f"The strategy {strategy!r} is unknown.", f"Use one of {', '.join(STRATEGIES)}.")
+        raise UsageError(f"The strategy {strategy!r} is unknown.", f"Use one of {', '.join(OWN_STRATEGIES)}.")
     return compute(values)
 
 
@@ -168,11 +184,16 @@ def aggregate_compare(verdicts: Sequence[str], strengths: Sequence[int | None] |
     most = max(votes.values())
     first = [verdict for verdict, count in votes.items() if count == most]
     verdict = first[0] if len(first) == 1 else Verdict.TIE.value
-    strength = _mean_strength(verdicts, strengths)
+    strength = average_strength(verdicts, strengths)
     return CompareConsensus(verdict, strength, counts[verdict] / len(verdicts), len(verdicts), len(first) > 1)
 
 
-def _mean_strength(verdicts: Sequence[str], strengths: Sequence[int | None] | None) -> float | None:
+def average_strength(verdicts: Sequence[str], strengths: Sequence[int | None] | None) -> float | None:
+    """The mean strength over raters who gave one, a tie without one as 0; None where nobody was asked.
+
+    >>> average_strength(["a", "tie"], [-2, None])
+    -1.0
+    """
     if strengths is None or all(strength is None for strength in strengths):
         return None
     counted = []

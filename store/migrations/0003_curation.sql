@@ -8,6 +8,8 @@ CREATE TABLE actions (
     kind VARCHAR NOT NULL CHECK (kind IN ('keep', 'drop', 'tag', 'untag', 'queue')),
     note VARCHAR NOT NULL,
     things BIGINT NOT NULL,
+    -- What else is known, as JSON: the tag, or what was queued and for which examples.
+    detail VARCHAR NOT NULL,
     actor VARCHAR NOT NULL,
     created_at TIMESTAMP NOT NULL,
     undone_at TIMESTAMP,
@@ -16,6 +18,8 @@ CREATE TABLE actions (
 
 -- NULL: a decision of its own, made before actions were known or outside of one.
 ALTER TABLE decisions ADD COLUMN action_id VARCHAR;
+-- NULL: not made by an action.
+ALTER TABLE tasks ADD COLUMN action_id VARCHAR;
 
 -- Append-only: of a target and a tag the latest row counts whose action is not undone (its kind says tag or untag).
 CREATE TABLE tags (

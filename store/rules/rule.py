@@ -6,7 +6,7 @@ yet given) and changes nothing. It never decides: what happens to a row that it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -17,6 +17,8 @@ from pitchpipe.store.errors import UsageError
 Row = dict[str, Any]
 Action = Literal["drop", "mask", "mark"]
 """Leave the row out, replace what was found by a placeholder, or only list it."""
+Conversation = Sequence[tuple[str, str]]
+"""Turns as (role, text)."""
 Encode = Callable[[Sequence[str]], np.ndarray]
 """Texts to rows of unit length, float32, shape (texts, dimensions)."""
 
@@ -30,7 +32,8 @@ class Finding:
     reason: str
     """One sentence for people, with the offending value."""
     evidence: dict[str, Any] = field(default_factory=dict)
-    """What shows it: {"field": "answer", "spans": [[start, end, kind]], "score": 0.93, "other": example id, ...}."""
+    """What shows it: {"field": "answer", "spans": [[start, end, kind]], "score": 0.93, "other": example id, ...}; of
+    several fields {"fields": {"messages.0": [[start, end, kind]], ...}} (`reading.list_spans` reads both)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +54,13 @@ class Background:
 
     evaluation_sets: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
     """By name of the set, its items as (id, text)."""
-    count_tokens: Callable[[Sequence[str]], list[int]] | None = None
-    """Tokens of each text for the model that is to be tuned; None where no tokenizer was given."""
+    count_tokens: Callable[[Sequence[Conversation]], list[int]] | None = None
+    """Tokens of each conversation for the model that is to be tuned, its chat template included; None where no model
+    was named."""
     encoders: Mapping[str, Encode] = field(default_factory=dict)
     """By name: `tfidf` always, `minilm` where its package is installed."""
+    kept_ids: Set[str] = frozenset()
+    """Examples and answers that a curator decided to keep: among duplicates they are the ones that stay."""
 
 
 @dataclass(frozen=True, slots=True)

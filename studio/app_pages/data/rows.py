@@ -8,6 +8,6 @@ from pitchpipe.store.database import Store
 from pitchpipe.store.records import Project
 
 
-def show_view(store: Store, project: Project | None, curator: str) -> None:
+def show_view(store: Store, project: Project | None, curator: str) -> None:  # noqa: ARG001
     """Shows the view."""
-    st.info(f"This view is being built, {curator}.", icon=None if store and project else None)
+    st.info(f"This view is being built, {curator}.")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pitchpipe.store.errors import UsageError
 from pitchpipe.store.measures.consensus import (
-    STRATEGIES,
+    OWN_STRATEGIES,
     aggregate_compare,
     aggregate_ratings,
     closest_three,
@@ -62,7 +62,7 @@ def test_closest_three_flags_a_spread_of_more_than_two(values: list[int], is_dis
     assert closest_three(values).is_disputed is is_disputed
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("strategy", OWN_STRATEGIES)
 def test_no_rating_gives_no_value_and_no_support(strategy: str) -> None:
     found = aggregate_ratings([], strategy)
     assert (found.value, found.support, found.n, found.strategy) == (None, None, 0, strategy)
@@ -73,7 +73,7 @@ def test_an_unknown_strategy_lists_the_known_ones() -> None:
         aggregate_ratings([1], "mode")
 
 
-@given(ratings, st.sampled_from(STRATEGIES), st.randoms(use_true_random=False))
+@given(ratings, st.sampled_from(OWN_STRATEGIES), st.randoms(use_true_random=False))
 def test_the_order_of_ratings_changes_nothing(values: list[int], strategy: str, chance: random.Random) -> None:
     shuffled = list(values)
     chance.shuffle(shuffled)
