@@ -51,7 +51,7 @@ def check_export(folder: Path, request: CheckRequest) -> dict[str, Any]:
     ledger = build_ledger(rows, templated, request, folder / f"{request.form}.dropped.jsonl")
     ledger.write_parquet(folder / LEDGER)
     write_masks(folder / MASKS, rows, templated, request, tokenizer)
-    tell(folder, "letting the trainer load it", rows.height, rows.height)
+    tell(folder, "letting the trainer load it")
     counts = {fate: int((ledger["fate"] == fate).sum()) for fate in FATES}
     summary = {
         **{name: getattr(request, name) for name in ("form", "model", "max_length")},

@@ -6,6 +6,7 @@ reads an exported file does not. So this module does as such a trainer does, and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -62,7 +63,8 @@ class RowTemplater:
 
     def __post_init__(self) -> None:
         encoder = ChatEncoder(self.tokenizer)
-        self._controls = sorted({str(token) for token in self.tokenizer.added_tokens_decoder.values()})
+        controls = {re.escape(str(token)) for token in self.tokenizer.added_tokens_decoder.values()}
+        self._control = re.compile("|".join(sorted(controls)) or r"(?!)")
         self._special = set(self.tokenizer.added_tokens_decoder)
         self._tail = self._find_tail()
         eos = self.tokenizer.eos_token_id
@@ -89,9 +91,7 @@ class RowTemplater:
         checks = {
             "not_prefix": shared < len(prompt),
             "no_end_of_turn": not all(self._ends & set(ids[-self._tail :]) for ids in sides.values()),
-            "control_token": any(
-                control in turn["content"] for control in self._controls for turn in _turns(row, whole)
-            ),
+            "control_token": any(self._control.search(turn["content"]) for turn in _turns(row, whole)),
             "empty_answer": not all(self._has_text(ids) for ids in sides.values()),
             "same_tokens": len(sides) == 2 and len({tuple(ids) for ids in sides.values()}) == 1,
         }

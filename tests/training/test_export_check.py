@@ -56,6 +56,18 @@ def test_the_trainer_holds_as_many_rows_and_tokens_as_the_ledger_says(
     assert summary["fates"] == expected[form]
 
 
+@pytest.mark.parametrize("form", ["sft", "dpo", "kto", "reward"])
+def test_at_every_limit_around_the_edges_the_trainer_agrees(tiny_model: Path, tmp_path: Path, form: str) -> None:
+    row = (1, "where is it", "thank you", "no") if form in ("dpo", "reward") else (1, "where is it", "thank you")
+    made = pair_row(*row) if form in ("dpo", "reward") else answer_row(*row)
+    other = {**made, "row_id": "row_z", "example_id": "ex_z", "messages": '[{"role": "user", "content": "a"}]'}
+    snapshot = write_snapshot(tmp_path / "snap", [made, other])
+    known = read_ledger(run_check(snapshot, tiny_model, tmp_path / "long", form, 99)).to_dicts()[0]
+    for number, limit in enumerate((known["prompt"], known["prompt"] + 1, known["tokens"] - 1, known["tokens"])):
+        summary = read_check(run_check(snapshot, tiny_model, tmp_path / f"{number}", form, limit)).summary
+        assert summary["trainer"]["agrees"], (limit, summary)
+
+
 def test_the_ledger_tells_the_fate_and_the_reason_of_every_row(mixed: Path, tiny_model: Path, tmp_path: Path) -> None:
     ledger = read_ledger(run_check(mixed, tiny_model, tmp_path / "check", "sft", 60))
     told = {row["row_id"]: row for row in ledger.to_dicts()}
