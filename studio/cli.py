@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pitchpipe.studio import cli_people
+from pitchpipe.studio import cli_coverage, cli_people
 from pitchpipe.studio.cli_options import DEFAULT_WORKSPACE, Json, ProjectName, RunId, SnapshotName, Workspace
 from pitchpipe.studio.cli_output import Output, run_command
 from pitchpipe.studio.cli_queue import add_commands
@@ -278,6 +278,7 @@ def doctor(workspace: Workspace = DEFAULT_WORKSPACE, json: Json = False) -> None
 
 
 cli_people.register(app)
+cli_coverage.register(app)
 
 
 def main() -> None:

@@ -58,7 +58,7 @@ def call_verb(
 
 def list_verbs() -> dict[str, Callable[..., Any]]:
     """Every verb by its name: what the command line and the API offer."""
-    from pitchpipe.studio import queue_verbs, running, verbs
+    from pitchpipe.studio import coverage_verbs, queue_verbs, running, verbs
 
     functions = (
         verbs.init, verbs.import_file, verbs.tasks, verbs.agreement, verbs.snapshot_create, verbs.snapshot_list,
@@ -66,6 +66,7 @@ def list_verbs() -> dict[str, Callable[..., Any]]:
         verbs.report, verbs.lineage, verbs.people, queue_verbs.rules, queue_verbs.gold, queue_verbs.suggest,
         running.prepare_training, running.prepare_evaluation, running.prepare_generation,
         running.start_training, running.start_evaluation, running.start_generation,
+        coverage_verbs.coverage, coverage_verbs.next_labels, coverage_verbs.subset,
     )  # fmt: skip
     return {function.__name__: function for function in functions}
 

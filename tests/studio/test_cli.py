@@ -19,6 +19,7 @@ from pitchpipe.studio.cli import app
 COMMANDS = (
     "init", "import", "tasks", "agreement", "snapshot", "export", "train", "evaluate", "generate", "review", "report",
     "lineage", "people", "up", "demo", "doctor", "rules", "gold", "suggest",
+    "coverage", "next-labels", "subset",
 )  # fmt: skip
 
 

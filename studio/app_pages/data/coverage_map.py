@@ -89,7 +89,7 @@ def show_requests(coverage: Coverage, rows: list[int]) -> None:
     listed = coverage.requests[rows[:_MOST_LISTED]]
     table = pl.DataFrame({
         "request": [first_words(text, 300) for text in listed["request"]],
-        "kind": listed["kind"], "source": listed["source"], "split": listed["split"],
+        "kind": listed["kind"].fill_null(""), "source": listed["source"], "split": listed["split"],
         "answers": listed["answers"], "judgements": listed["judgements"], "id": listed["example"],
     })  # fmt: skip
     st.dataframe(
