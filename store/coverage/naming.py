@@ -19,8 +19,8 @@ _OFTEN = 0.05
 _EVERYWHERE = 0.1
 _ASKING = frozenset({
     "please", "don't", "doesn't", "didn't", "can't", "won't", "isn't", "i'm", "i've", "i'd", "it's", "that's", "what's",
-    "you're", "does", "did", "doing", "let", "given", "give", "following", "want", "need", "use", "used", "using", "like",
-    "just", "make", "based", "know", "think", "tell", "way", "good", "best",
+    "you're", "does", "did", "doing", "let", "given", "give", "following", "want", "need", "use", "used", "using",
+    "like", "just", "make", "based", "know", "think", "tell", "way", "good", "best",
 })  # fmt: skip
 """Words of asking, which say nothing of what is asked."""
 

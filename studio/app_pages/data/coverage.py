@@ -50,9 +50,9 @@ def show_view(store: Store, project: Project | None, curator: str) -> None:
 def keep_layout(coverage: Coverage) -> Any:
     """The rows on the map and their coordinates, kept as long as the clusters are."""
     kept = st.session_state.get(_LAID_OUT)
-    if kept is None or kept[0] is not coverage.matrix:
+    if kept is None or kept[0] is not coverage.topics:
         with st.spinner("Laying out the map"):
-            kept = (coverage.matrix, lay_out(coverage.matrix))
+            kept = (coverage.topics, lay_out(coverage.topics))
         st.session_state[_LAID_OUT] = kept
     return kept[1]
 
@@ -62,15 +62,15 @@ def _keep_coverage(store: Store, project: str, count: int | None) -> Coverage:
     mark = (read_mark(store, project), count)
     kept = st.session_state.get(_KEPT)
     if kept is None or kept[0] != mark:
-        with st.status("Looking at the requests", expanded=True) as status:
+        progress = st.empty()  # emptied, not rerun: a press that comes with this run must not be lost
+        with progress.status("Looking at the requests", expanded=True) as status:
             earlier = kept[1] if kept is not None else None
             coverage = read_coverage(
                 store, project, count=count, earlier=earlier, tell=lambda words: status.write(words)
             )
-            status.update(label="Looked at the requests", state="complete", expanded=False)
+        progress.empty()
         kept = (mark, coverage)
         st.session_state[_KEPT] = kept
-        st.rerun()  # takes the progress away
     found: Coverage = kept[1]
     return found
 

@@ -80,7 +80,7 @@ def _show_list(coverage: Coverage, points: pl.DataFrame, ranges: dict[str, Any])
         for row in coverage.typical[cluster]:
             st.text(first_words(coverage.requests["request"][row], 240))
     within = np.flatnonzero(coverage.clusters.labels == cluster)
-    nearest = np.argsort(-(coverage.matrix[within] @ coverage.clusters.centres[cluster]), kind="stable")
+    nearest = np.argsort(-(coverage.topics[within] @ coverage.clusters.centres[cluster]), kind="stable")
     show_requests(coverage, within[nearest].tolist())
 
 
