@@ -30,7 +30,9 @@ def normalise_text(text: str) -> str:
     >>> normalise_text("  Where IS my _e-mail_ #12?! ")
     'where is my email 12'
     """
-    visible = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
+    visible = text
+    if not text.isascii():  # ASCII has none of these, and most text is ASCII
+        visible = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
     return _NOT_WORD.sub(" ", _INSIDE_WORD.sub("", visible.casefold())).strip()
 
 
@@ -57,8 +59,8 @@ def assign_split(group_id: str, salt: str, holdout_share: float) -> Split:
     return Split.HOLDOUT if number < holdout_share * 2**64 else Split.TRAIN
 
 
-def shingle_text(text: str) -> frozenset[str]:
-    """The set that near-duplicates are measured on: runs of 5 words, or of 8 characters below 8 words.
+def shingle_text(text: str, length: int = 5) -> frozenset[str]:
+    """The set that near-duplicates are measured on: runs of `length` words, or of 8 characters below 8 words.
 
     >>> sorted(shingle_text("short text"))
     ['hort tex', 'ort text', 'short te']
@@ -66,7 +68,7 @@ def shingle_text(text: str) -> frozenset[str]:
     normal = normalise_text(text) or text
     words = normal.split()
     if len(words) >= 8:
-        return frozenset(" ".join(words[start : start + 5]) for start in range(len(words) - 4))
+        return frozenset(" ".join(words[start : start + length]) for start in range(len(words) - length + 1))
     return frozenset(normal[start : start + 8] for start in range(max(1, len(normal) - 7)))
 
 

@@ -27,11 +27,14 @@ ALLOWED = {
     "training": {"training", "prompts", "store.records", "store.errors", "store.identity"},
     "studio": {
         "studio", "store", "prompts", "training.plans", "training.run_folders", "training.launch", "training.formats",
-        "training.exporting", "sample_data",
+        "training.exporting", "training.encoder_launch", "sample_data",
     },
 }  # fmt: skip
 
-TORCH_FREE = ("training.plans", "training.run_folders", "training.launch", "training.formats", "training.exporting")
+TORCH_FREE = (
+    "training.plans", "training.run_folders", "training.launch", "training.formats", "training.exporting",
+    "training.encoder_launch",
+)  # fmt: skip
 
 
 def list_modules(folder: str) -> list[Path]:

@@ -11,12 +11,12 @@ import polars as pl
 
 from pitchpipe.store.coverage.clusters import Clusters, Matrix, find_clusters, find_typical
 from pitchpipe.store.coverage.naming import name_clusters
-from pitchpipe.store.coverage.request_vectors import encode_requests
 from pitchpipe.store.database import Store
 from pitchpipe.store.judgement_reading import CURRENT_JUDGEMENTS
 from pitchpipe.store.opinion_reading import Opinions, read_opinions
 from pitchpipe.store.projects import get_project
 from pitchpipe.store.standing_marks import SELECT_DROPPED
+from pitchpipe.store.vectors import read_request_vectors
 
 UNRATED = 0.5
 """The quality of a request none of whose answers is rated: the middle of the scale."""
@@ -50,8 +50,8 @@ class Coverage:
     """What a project covers, seen at one moment. Dropped examples are not in it."""
 
     requests: pl.DataFrame
-    """One row an example: `example`, `request` (the last turn of the user), `length` (its characters), `kind`, `split`,
-    `source`, `answers`, `judgements`, `pairs` (compared, ranked or judged on a screen), `quality` (0 to 1: the mean
+    """One row an example: `example`, `request` (the first turn of the user), `length` (its characters), `kind`,
+    `split`, `source`, `answers`, `judgements`, `pairs` (compared, ranked or judged on a screen), `quality` (0 to 1: the mean
     rating of the best answer on the scale as far as it was used, 0.5 unrated), `cluster`."""
     matrix: Matrix
     """The vectors of the requests, unit rows in the same order: how near two requests are."""
@@ -95,7 +95,7 @@ def read_coverage(
     if earlier is not None and _holds(earlier, requests, encoder, count):
         return replace(earlier, requests=requests.with_columns(earlier.requests["cluster"]))
     tell("Making vectors of the requests")
-    matrix = encode_requests(requests["request"].to_list())
+    matrix = _read_matrix(store, project, requests, encoder)
     topics = take_topics(matrix, encoder)
     tell("Finding clusters")
     clusters = find_clusters(topics, count)
@@ -175,7 +175,7 @@ def rate_examples(opinions: Opinions) -> pl.DataFrame:
 def _read_requests(store: Store, project_id: str) -> pl.DataFrame:
     examples = store.read_frame(_EXAMPLES, {"project": project_id})
     judged = store.read_frame(_JUDGED, [project_id])
-    said = [read_last_request(messages) for messages in examples["messages"]]
+    said = [read_first_request(messages) for messages in examples["messages"]]
     frame = examples.drop("messages").with_columns(
         pl.Series("request", said, pl.String), pl.Series("length", [len(text) for text in said], pl.Int64)
     )
@@ -183,11 +183,19 @@ def _read_requests(store: Store, project_id: str) -> pl.DataFrame:
     return frame.with_columns(pl.col("judgements", "pairs").fill_null(0))
 
 
-def read_last_request(messages: str) -> str:
-    """The last turn of the user in a conversation (JSON as stored), whole.
+def read_first_request(messages: str) -> str:
+    """The first turn of the user in a conversation (JSON as stored), whole: what its vector is made of.
 
-    >>> read_last_request('[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]')
+    >>> read_first_request('[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]')
     'Hi'
     """
-    asked = [message["content"] for message in json.loads(messages) if message["role"] == "user"]
-    return str(asked[-1]) if asked else ""
+    return next((str(message["content"]) for message in json.loads(messages) if message["role"] == "user"), "")
+
+
+def _read_matrix(store: Store, project: str, requests: pl.DataFrame, encoder: str) -> Matrix:
+    """The vectors of the requests, in their order."""
+    vectors = read_request_vectors(store, project, encoder)
+    places = {example: place for place, example in enumerate(vectors.example_ids)}
+    rows = np.array([places[example] for example in requests["example"]], np.int64)
+    matrix: Matrix = vectors.matrix[rows]
+    return matrix

@@ -6,7 +6,7 @@ yet given) and changes nothing. It never decides: what happens to a row that it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -59,6 +59,8 @@ class Background:
     was named."""
     encoders: Mapping[str, Encode] = field(default_factory=dict)
     """By name: `tfidf` always, `minilm` where its package is installed."""
+    kept_ids: Set[str] = frozenset()
+    """Examples and answers that a curator decided to keep: among duplicates they are the ones that stay."""
 
 
 @dataclass(frozen=True, slots=True)

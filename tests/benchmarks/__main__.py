@@ -1,11 +1,11 @@
-"""`python -m tests.benchmarks [store|queue|people|annotate|data]`: prints one JSON document a benchmark."""
+"""`python -m tests.benchmarks [store|queue|people|annotate|data|duplicates]`: prints one JSON document a benchmark."""
 
 from __future__ import annotations
 
 import json
 import sys
 
-from tests.benchmarks import annotate_page, data_page, people_scale, queue_load, store_scale
+from tests.benchmarks import annotate_page, data_page, duplicates_scale, people_scale, queue_load, store_scale
 
 
 def main() -> None:
@@ -16,6 +16,7 @@ def main() -> None:
         "queue": queue_load.measure,
         "people": people_scale.measure,
         "data": data_page.measure,
+        "duplicates": duplicates_scale.measure,
     }
     for name in sys.argv[1:] or known:
         sys.stdout.write(json.dumps({name: known[name]()}, indent=1) + "\n")
