@@ -51,8 +51,8 @@ class Coverage:
 
     requests: pl.DataFrame
     """One row an example: `example`, `request` (the first turn of the user), `length` (its characters), `kind`,
-    `split`, `source`, `answers`, `judgements`, `pairs` (compared, ranked or judged on a screen), `quality` (0 to 1: the mean
-    rating of the best answer on the scale as far as it was used, 0.5 unrated), `cluster`."""
+    `split`, `source`, `answers`, `judgements`, `pairs` (compared, ranked or judged on a screen), `quality` (0 to 1: the
+    mean rating of the best answer on the scale as far as it was used, 0.5 unrated), `cluster`."""
     matrix: Matrix
     """The vectors of the requests, unit rows in the same order: how near two requests are."""
     topics: Matrix
