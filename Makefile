@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKSPACE ?= ./workspace
 SERVE ?= 1
+# Half of the time of a test run is waiting for browsers and servers, so two processes share the files between them.
+PYTEST_ARGS ?= -n 2 --dist loadfile
 # setuptools warns that an editable install sees folders in the working directory; here that is what is wanted.
 PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check
 

@@ -36,17 +36,31 @@ def select_current(tasks: str = "") -> str:
 READ_TOLD = "json_extract_string({detail}, '$.text_questions')"
 """From a judgement's detail the names of the questions answered in words, a JSON list; NULL where it does not tell."""
 
-# Texts of people are not compared, so they are not even read. A unit is a number of 64 bits, because a million long ids
-# take seconds to sort; that any two of them meet has a chance of 3 in 100 million.
+# Texts of people are not compared, so they are not even read. Tasks, and what was said, are numbers of 64 bits, because
+# a million long texts take seconds to sort and join; that any two of them meet has a chance of 3 in 100 million.
+_VALUE = "CASE WHEN j.kind IN ('edit', 'write') THEN '{}' ELSE j.value END"
+_TOLD = READ_TOLD.format(detail="j.detail")
+_SAID = f"hash(j.kind, {_VALUE}, {_TOLD})"
+# Hardly anybody judges a task twice, so the latest rows are found among the few pairs that have several.
 _READ_WORK = f"""
+WITH twice AS (
+    SELECT task_id, annotator, max(entry) AS entry FROM judgements
+    WHERE project_id = $project AND source <> 'adjudication' GROUP BY task_id, annotator HAVING count(*) > 1
+)
 SELECT j.annotator AS rater, hash(j.task_id) AS unit, j.kind, j.status, j.seconds, j.created_at AS "at",
-       CASE WHEN j.kind IN ('edit', 'write') THEN '{{}}' ELSE j.value END AS value,
-       {READ_TOLD.format(detail="j.detail")} AS told,
+       {_SAID} AS said,
        CASE WHEN j.kind IN ('span', 'screen') THEN j.rubric_hash END AS rubric,
        j.source = 'studio' AS is_live,
        CASE WHEN j.source = 'studio' THEN j.shown = t.candidate_ids END AS is_in_order,
        coalesce(t.purpose, '') AS purpose
-FROM ({select_current()}) AS j JOIN tasks AS t ON t.id = j.task_id
+FROM judgements AS j JOIN tasks AS t ON t.id = j.task_id
+LEFT JOIN twice ON twice.task_id = j.task_id AND twice.annotator = j.annotator
+WHERE j.project_id = $project AND j.source <> 'adjudication' AND j.status <> 'retracted'
+  AND (twice.entry IS NULL OR twice.entry = j.entry)
+"""
+_READ_VALUES = f"""
+SELECT {_SAID} AS said, any_value(j.kind) AS kind, any_value({_VALUE}) AS value, any_value({_TOLD}) AS told
+FROM judgements AS j WHERE j.project_id = $project AND j.source <> 'adjudication' GROUP BY said
 """
 
 _LONGEST_OPTION = 80
@@ -100,16 +114,23 @@ def read_work(store: Store, project: str) -> Work:
     values = {"project": get_project(store, project).id}
     rows = store.read_frame(_READ_WORK, values).with_row_index("row")
     judged = rows.filter((pl.col("status") == "submitted") & (pl.col("purpose") != "repeat"))
-    parsed, words = parse_values(judged)
+    spoken = store.read_frame(_READ_VALUES, values).filter(pl.col("said").is_in(judged["said"].unique().implode()))
+    parsed, words = parse_values(spoken)
+    # Names of few values join and group far faster as such than as texts.
+    parsed = (
+        parsed.join(spoken, on=KEYS, nulls_equal=True, maintain_order="left")
+        .drop("value", "told")
+        .with_columns(pl.col(name).cast(pl.Enum(parsed[name].unique().sort())) for name in _QUESTION)
+    )
     answers = (
-        judged.select("row", "rater", "unit", "rubric", *KEYS)
-        .join(parsed, on=KEYS, nulls_equal=True, maintain_order="left_right")
+        judged.select("row", "rater", "unit", "rubric", "said")
+        .join(parsed, on="said", maintain_order="left_right")
         .select(
             "row", *_QUESTION, "rater", "text", "number", "rubric",
             pl.when(pl.col("place") == "").then("unit").otherwise(pl.col("unit") ^ pl.col("place").hash()),
         )
     )  # fmt: skip
-    return Work(rows.drop("value", "told", "rubric"), _complete_spans(answers).drop("rubric"), words)
+    return Work(rows.drop("said", "rubric"), _complete_spans(answers).drop("rubric"), words)
 
 
 def parse_values(said: pl.DataFrame) -> tuple[pl.DataFrame, list[tuple[str, str]]]:

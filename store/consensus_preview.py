@@ -18,36 +18,17 @@ import polars as pl
 from pitchpipe.store.consensus_plan import Choice, ConsensusPlan, Outcome, is_scale
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import NotFoundError
-from pitchpipe.store.gold import list_gold
 from pitchpipe.store.measures.consensus import CHOICE_STRATEGIES, DAWID_SKENE, STRATEGIES
 from pitchpipe.store.measures.preference import sign_test
 from pitchpipe.store.measures.raters import Share, make_share
-from pitchpipe.store.projects import get_project
-from pitchpipe.store.question_answers import VERDICT, Given, collect_answers, group_units, split_value
-from pitchpipe.store.snapshot_reading import read_knowledge
+from pitchpipe.store.project_answers import read_answers
+from pitchpipe.store.question_answers import Given, group_units
 
 NO_CONSENSUS = "no consensus"
 _WIDEST_SPREAD = 2
 _MOST_CHANGES = 50
 _HALF_STEP = 0.5
 _CHANCE = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class ProjectAnswers:
-    """What was answered in a project, question by question."""
-
-    answers: dict[str, list[Given]]
-    known: dict[str, dict[str, Any]]
-    """By question, the known answers by unit."""
-
-    def describe_questions(self) -> list[tuple[str, bool, int]]:
-        """Name, whether it is a scale of numbers, and units; the comparison first, then by name."""
-        found = [
-            (name, is_scale(name, given), len({one.unit for one in given if not one.is_known}))
-            for name, given in self.answers.items()
-        ]
-        return sorted(found, key=lambda one: (one[0] != VERDICT, one[0]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +85,6 @@ class Preview:
     strategies: list[StrategyPreview]
     advice: str
     """Which of majority and Dawid-Skene is right more often, in words."""
-
-
-def read_answers(store: Store, project: str) -> ProjectAnswers:
-    """What was answered in a project and which answers are known."""
-    known = read_knowledge(store, get_project(store, project).id)
-    facts: dict[str, dict[str, Any]] = {}
-    for gold in list_gold(store, project):
-        if gold["task_id"] in known.tasks:
-            for part in split_value(known, known.tasks[gold["task_id"]], gold["value"]):
-                facts.setdefault(part.question, {})[part.unit] = part.value
-    return ProjectAnswers(collect_answers(known), facts)
 
 
 def preview_strategies(

@@ -18,6 +18,7 @@ from pitchpipe.store.database import Store, Transaction, utc_now
 from pitchpipe.store.errors import ImportFileError, UsageError
 from pitchpipe.store.events import record_event
 from pitchpipe.store.identity import hash_value
+from pitchpipe.store.importing.folders import Part
 from pitchpipe.store.importing.reading import read_raw_rows
 from pitchpipe.store.importing.rows import RawRow, list_columns
 from pitchpipe.store.projects import get_project
@@ -123,6 +124,7 @@ def _read_items(file: Path, fields: Sequence[str]) -> tuple[Items, list[Rejected
     for result in read_raw_rows(file):
         if isinstance(result, RejectedRow):
             rejected.append(result)
+        if isinstance(result, RejectedRow | Part):
             continue
         line, row = result
         texts = [text for text in _list_texts(row, fields) if text.strip()]

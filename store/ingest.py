@@ -16,9 +16,11 @@ from pitchpipe.store.database import SPOOL, Store, Transaction, utc_now
 from pitchpipe.store.events import record_event
 from pitchpipe.store.identity import canonical_json, content_id, hash_file, hash_value, new_id
 from pitchpipe.store.importing import read_examples
+from pitchpipe.store.importing.folders import hash_source
+from pitchpipe.store.importing.progress import ReadMeter
 from pitchpipe.store.projects import get_project
 from pitchpipe.store.records import ParsedRow, Project, RejectedRow
-from pitchpipe.store.staging import SCHEMAS, Staging, hash_conversations
+from pitchpipe.store.staging import SCHEMAS, Staging
 
 LISTED_REJECTS = 1000
 """How many rejected rows a report lists; all of them are counted."""
@@ -37,6 +39,11 @@ SELECT {columns} FROM {files}
 QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {order}) = 1
 ON CONFLICT DO NOTHING
 """
+
+# Within a new group, one row that declares the sealed side seals the group, whatever the order of the rows.
+DECLARED_FIRST = (
+    "CASE WHEN reason = 'declared by the file' THEN 0 ELSE 1 END, CASE split WHEN 'holdout' THEN 0 ELSE 1 END"
+)
 
 _PROMOTE_DEMONSTRATIONS = """
 UPDATE candidates SET origin = 'demonstration'
@@ -98,33 +105,35 @@ def import_file(
     mapping: Path | None = None,
     on_progress: Callable[[int], None] | None = None,
     actor: str = "local",
+    meter: ReadMeter | None = None,
 ) -> ImportReport:
     """Imports a file into a project.
 
     Args:
-        file: JSONL, JSON, CSV, TSV or Parquet.
+        file: JSONL, JSON, CSV, TSV, Parquet or Arrow, or a folder of such.
         format: the name of a known format; guessed from the first rows when neither it nor a mapping is given.
         mapping: a TOML mapping file.
         on_progress: called with the number of rows read, every 1,000 rows.
+        meter: knows meanwhile how many bytes were read, out of how many.
 
     Raises:
         NotFoundError: no such file or project. ImportFileError: the file is no data. UsageError: an unknown format or a
         wrong mapping. In each case nothing was imported.
     """
     target = get_project(store, project)
-    rows = read_examples(file, format=format, mapping=mapping)
+    rows = read_examples(file, format=format, mapping=mapping, meter=meter)
     first = next(rows, None)  # faults of the file as a whole show here, before anything is made
-    how = hash_file(mapping) if mapping else (format or "guessed")
-    import_id = content_id("imp", [target.id, hash_file(file), how])
+    how, source = hash_file(mapping) if mapping else (format or "guessed"), hash_source(file)
+    import_id = content_id("imp", [target.id, source, how])
     report = ImportReport(file.name, target.name, import_id)
     folder = store.workspace / new_id(SPOOL)
     folder.mkdir()
     try:
         # One at a time: whether an id names another conversation depends on what is there when it is written.
         with store.import_lock:
-            staging = _stage_rows(store, target, import_id, folder, _prepend(first, rows), report, on_progress)
+            staging = stage_rows(store, target, import_id, folder, _prepend(first, rows), report, on_progress)
             report.trees = len(staging.trees)
-            store.write(lambda t: _insert_staged(t, target, folder, report, how, hash_file(file), actor))
+            store.write(lambda t: _insert_staged(t, target, folder, report, how, source, actor))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     store.checkpoint()
@@ -139,7 +148,7 @@ def _prepend(
         yield from rest
 
 
-def _stage_rows(
+def stage_rows(
     store: Store,
     project: Project,
     import_id: str,
@@ -148,12 +157,16 @@ def _stage_rows(
     report: ImportReport,
     on_progress: Callable[[int], None] | None,
 ) -> Staging:
+    """Spools the rows of a file into `folder` and counts them in `report`; the store is only read."""
     last = store.read("SELECT coalesce(max(position), 0) FROM examples WHERE project_id = ?", [project.id])[0][0]
+    # The engine hashes as `hash_text` does; the conversations themselves would not fit into memory at a million.
     named = store.read(
-        "SELECT external_id, messages FROM examples WHERE project_id = ? AND external_id IS NOT NULL", [project.id]
+        "SELECT external_id, 'sha256:' || sha256(messages) FROM examples "
+        "WHERE project_id = ? AND external_id IS NOT NULL",
+        [project.id],
     )
     staging = Staging(project, import_id, folder, utc_now(), int(last))
-    staging.named = hash_conversations({str(name): str(messages) for name, messages in named})
+    staging.named = dict(named)
     staging.tree_groups = dict(
         store.read(
             "SELECT tree, min(group_id) FROM examples WHERE project_id = ? AND tree IS NOT NULL GROUP BY tree",
@@ -188,22 +201,18 @@ def _insert_staged(
         if not list(folder.glob(f"{table}-*.parquet")):
             report.added[table] = 0
             continue
-        # Within a new group, one row that declares the sealed side seals the group, whatever the order of the rows.
-        declared = (
-            "CASE WHEN reason = 'declared by the file' THEN 0 ELSE 1 END, CASE split WHEN 'holdout' THEN 0 ELSE 1 END"
-        )
-        order = {"group_splits": declared, "judgements": "entry"}.get(table, "created_at")
+        order = {"group_splits": DECLARED_FIRST, "judgements": "entry"}.get(table, "created_at")
         sql = _INSERT_STAGED.format(
-            table=table, columns=", ".join(schema), files=_files(folder, table), key=_KEYS[table], order=order
+            table=table, columns=", ".join(schema), files=spooled(folder, table), key=_KEYS[table], order=order
         )
         report.added[table] = int(transaction.run(sql)[0][0])
     if report.added["judgements"]:
-        transaction.run(_INSERT_SLOTS.format(files=_files(folder, "judgements")))
+        transaction.run(_INSERT_SLOTS.format(files=spooled(folder, "judgements")))
         transaction.run(_WIDEN_OVERLAP, [project.id])
     if list(folder.glob("candidates-*.parquet")):
-        transaction.run(_PROMOTE_DEMONSTRATIONS.format(files=_files(folder, "candidates")))
+        transaction.run(_PROMOTE_DEMONSTRATIONS.format(files=spooled(folder, "candidates")))
     if report.accepted:
-        splits = _files(folder, "group_splits")
+        splits = spooled(folder, "group_splits")
         report.split_conflicts = int(transaction.run(_FIND_SPLIT_CONFLICTS.format(files=splits))[0][0])
         report.holdout = _count_holdout(transaction, folder)
     groups = report.added.pop("group_splits")
@@ -218,13 +227,13 @@ def _insert_staged(
 
 def _count_holdout(transaction: Transaction, folder: Path) -> int:
     sql = (
-        f"SELECT count(DISTINCT e.id) FROM {_files(folder, 'examples')} AS e "
+        f"SELECT count(DISTINCT e.id) FROM {spooled(folder, 'examples')} AS e "
         "JOIN group_splits AS g ON g.project_id = e.project_id AND g.group_id = e.group_id WHERE g.split = 'holdout'"
     )
     return int(transaction.run(sql)[0][0])
 
 
-def _files(folder: Path, table: str) -> str:
+def spooled(folder: Path, table: str) -> str:
     """The call that reads a table's spool files; nothing in the folder's own name is a wildcard or a column."""
     literal = re.sub(r"[\[*?]", r"[\g<0>]", str(folder))
     pattern = f"{literal}/{table}-*.parquet".replace("'", "''")

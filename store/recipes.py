@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from pitchpipe.store.rules.rule import RuleChoice
@@ -60,7 +60,7 @@ def _write_field(name: str, value: Any) -> Any:
     if name in ("strategies", "weights"):
         return dict(sorted(value))
     if name == "slice":
-        return asdict(value)
+        return value.to_document()
     if name == "rules":
         return [_write_choice(choice) for choice in value]
     return value

@@ -7,13 +7,13 @@ decides it.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
+from dataclasses import dataclass
+from json.encoder import encode_basestring
 from typing import Any
 
-from pitchpipe.store.identity import content_id
+from pitchpipe.store.identity import canonical_json, content_id_of_text
 from pitchpipe.store.knowledge import (
-    FIRST_COLUMNS,
     LATER_COLUMNS,
     MEASURING,
     ROW_COLUMNS,
@@ -21,83 +21,161 @@ from pitchpipe.store.knowledge import (
     Knowledge,
     Recipe,
 )
+from pitchpipe.store.leak_gate import find_leaks, find_row_leaks
+from pitchpipe.store.mixing import MIX_VERSION, check_sources, thin_sources
+from pitchpipe.store.rules.rule import Background
+from pitchpipe.store.snapshot_rules import MarkedRow, Tell, apply_quality, name_unit
 from pitchpipe.store.snapshot_units import RULES_VERSION, list_units
-from pitchpipe.store.splitting import find_near_duplicates
 
-__all__ = ["ROW_COLUMNS", "DroppedUnit", "Knowledge", "Recipe", "build_rows", "count_rows", "identify_row"]
+__all__ = [
+    "LEAK_RULE", "ROW_COLUMNS", "Dataset", "DroppedUnit", "Knowledge", "Recipe", "build_rows", "count_rows",
+    "identify_row",
+]  # fmt: skip
+LEAK_RULE = "near_duplicate_of_holdout"
+Row = dict[str, Any]
+Leaks = dict[str, tuple[str, float]]
 
 
-def build_rows(known: Knowledge, recipe: Recipe) -> tuple[list[dict[str, Any]], list[DroppedUnit]]:
-    """The rows of a snapshot and the units that are not in it, in the order of the examples."""
-    rows: list[dict[str, Any]] = []
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """What a recipe makes of what is known. Every unit is in `rows` or in `dropped`, none in both."""
+
+    rows: list[Row]
+    """In the order of the examples."""
+    dropped: list[DroppedUnit]
+    marked: list[MarkedRow]
+    """What rules found of rows that stay."""
+
+
+def ignore_progress(_: str, __: float) -> None:
+    """For those who do not watch."""
+
+
+def build_rows(
+    known: Knowledge,
+    recipe: Recipe,
+    background: Background | None = None,
+    chosen: Container[str] | None = None,
+    tell: Tell = ignore_progress,
+) -> Dataset:
+    """The rows of a snapshot and the units that are not in it.
+
+    Args:
+        background: what the recipe's rules may know besides the rows.
+        chosen: the examples of the recipe's slice; None: all. Others are listed as dropped by `outside_slice`.
+
+    Raises:
+        UsageError: the recipe names a rule, parameter or source that is not there.
+    """
+    check_sources({str(example["source"]) for example in known.examples.values()}, recipe.weights)
+    tell("Looking for requests that nearly equal a sealed one", 0.0)
+    leaks = find_leaks(known, recipe.near_duplicate_threshold)
+    tell("Adding up what people said", 0.3)
+    rows: list[Row] = []
     dropped: list[DroppedUnit] = []
-    leaks = _find_leaks(known, recipe)
     units = 0
     for unit in list_units(known, recipe):
         units += 1
-        drop = unit if isinstance(unit, DroppedUnit) else _find_drop(unit, known, leaks)
+        drop = _find_drop(unit, known, leaks, chosen)
         if drop is not None:
             dropped.append(drop)
         elif isinstance(unit, dict):
-            unit["row_id"] = identify_row(unit)
             rows.append(unit)
+    rows, found, marked = apply_quality(rows, recipe.rules, background or Background(), known, tell)
+    dropped += found
+    if any(mark.action == "mask" for mark in marked):
+        rows = _leave_out(
+            rows, find_row_leaks(rows, recipe.near_duplicate_threshold), LEAK_RULE, RULES_VERSION, dropped
+        )
+    rows = _leave_out(rows, thin_sources(rows, recipe.weights), "mix", MIX_VERSION, dropped)
+    staying = {id(row) for row in rows}
+    marked = [mark for mark in marked if id(mark.row) in staying]
+    tell("Hashing rows", 0.8)
+    for row in rows:
+        row["row_id"] = identify_row(row)
     assert units == len(rows) + len(dropped), "a unit was neither kept nor listed as dropped"
-    return rows, dropped
+    return Dataset(rows, dropped, marked)
 
 
-def identify_row(row: dict[str, Any]) -> str:
+def _leave_out(
+    rows: list[Row], places: dict[int, str], rule: str, version: str, dropped: list[DroppedUnit]
+) -> list[Row]:
+    """The rows without those places, which are put on the list of drops with their reasons."""
+    dropped += [_drop_row(rows[place], rule, version, places[place]) for place in sorted(places)]
+    return [row for place, row in enumerate(rows) if place not in places] if places else rows
+
+
+def identify_row(row: Row) -> str:
     """The id of a row from its whole content, so that a changed word, label or rater is a different row."""
-    content = {column: row.get(column) for column in FIRST_COLUMNS if column != "row_id"}
-    later = {column: row[column] for column in LATER_COLUMNS if row.get(column) is not None}
-    return content_id("row", {**content, **later})
-
-
-def _find_leaks(known: Knowledge, recipe: Recipe) -> dict[str, tuple[str, float]]:
-    """Training examples with a request that nearly equals a sealed one, with the sealed example and the similarity.
-
-    Of a sealed conversation the first request counts, and later ones of 8 words or more: "Say more?" is no leak.
-    """
-    sealed: list[tuple[str, str]] = []
-    open_side: list[tuple[str, str]] = []
-    for example_id, example in known.examples.items():
-        asked = [message["content"] for message in json.loads(example["messages"]) if message["role"] == "user"]
-        if example["split"] == "holdout":
-            sealed += [(example_id, text) for turn, text in enumerate(asked) if turn == 0 or len(text.split()) >= 8]
+    pieces = []
+    for column, key, is_later in _IDENTITY:
+        value = row.get(column)
+        if value is None:
+            if not is_later:
+                pieces.append(key + "null")
+        elif type(value) is str:
+            pieces.append(key + encode_basestring(value))
         else:
-            open_side += [(example_id, text) for text in asked]
-    return find_near_duplicates(open_side, sealed, recipe.near_duplicate_threshold)
+            pieces.append(key + canonical_json(value))
+    return content_id_of_text("row", "{" + ",".join(pieces) + "}")
 
 
-def _find_drop(row: dict[str, Any], known: Knowledge, leaks: dict[str, tuple[str, float]]) -> DroppedUnit | None:
+# The columns in the order of canonical JSON, which `identify_row` writes piece by piece: a row has thirty of them, and
+# going through the general encoder took twice the time.
+_IDENTITY = tuple(
+    (column, f"{canonical_json(column)}:", column in LATER_COLUMNS)
+    for column in sorted(ROW_COLUMNS)
+    if column != "row_id"
+)
+
+
+def _find_drop(
+    unit: Row | DroppedUnit, known: Knowledge, leaks: Leaks, chosen: Container[str] | None
+) -> DroppedUnit | None:
+    """Why a unit is no row, before any rule of quality is asked."""
+    if isinstance(unit, DroppedUnit):
+        if chosen is not None and unit.example_id not in chosen:
+            return DroppedUnit(unit.row_kind, unit.example_id, unit.unit, *_OUTSIDE)
+        return unit
+    if chosen is not None and unit["example_id"] not in chosen:
+        return _drop_row(unit, *_OUTSIDE)
+    found = _explain_drop(unit, known, leaks)
+    return None if found is None else _drop_row(unit, found[0], RULES_VERSION, found[1])
+
+
+_OUTSIDE = ("outside_slice", RULES_VERSION, "the recipe's slice does not name this example")
+
+
+def _drop_row(row: Row, rule: str, version: str, reason: str) -> DroppedUnit:
+    return DroppedUnit(row["row_kind"], row["example_id"], name_unit(row), rule, version, reason)
+
+
+def _explain_drop(row: Row, known: Knowledge, leaks: Leaks) -> tuple[str, str] | None:
+    """The rule that leaves a row out whatever the recipe's rules say, and the reason."""
     candidates = [row[column] for column in ("candidate_id", "candidate_a", "candidate_b") if row[column]]
-    unit = " ".join(candidates) or row["example_id"]
-
-    def drop(rule: str, reason: str) -> DroppedUnit:
-        return DroppedUnit(row["row_kind"], row["example_id"], unit, rule, RULES_VERSION, reason)
-
     for target in (row["example_id"], *candidates):
         decision = known.decisions.get(target)
         if decision and decision["verdict"] == "drop":
-            return drop("decision", f"{decision['actor']}: {decision['reason']}")
+            return "decision", f"{decision['actor']}: {decision['reason']}"
     lost = _find_lost_judgement(row, known, candidates)
     if lost in known.curator_of:
-        return drop("overruled", f"{known.curator_of[lost]} decided otherwise than the judgement that it came from")
+        return "overruled", f"{known.curator_of[lost]} decided otherwise than the judgement that it came from"
     if lost is not None:
-        return drop("judgement_taken_back", "the judgement that this answer came from was taken back")
+        return "judgement_taken_back", "the judgement that this answer came from was taken back"
     purpose = _find_purpose(known, candidates)
     if purpose is not None:
-        return drop(purpose, f"it was written with a task of which holds: {MEASURING[purpose]}")
+        return purpose, f"it was written with a task of which holds: {MEASURING[purpose]}"
     if row["row_kind"] != "answer" and row["n_judgements"] == 0:
-        return drop("not_judged", "nobody has judged this yet")
+        return "not_judged", "nobody has judged this yet"
     if row["row_kind"] == "label" and row["labels"] is None:
-        return drop("labels_tied", "the raters' labels are tied")
+        return "labels_tied", "the raters' labels are tied"
     if row["example_id"] in leaks:
         sealed, similarity = leaks[row["example_id"]]
-        return drop("near_duplicate_of_holdout", f"{similarity:.2f} similar to the sealed example {sealed}")
+        return LEAK_RULE, f"{similarity:.2f} similar to the sealed example {sealed}"
     return None
 
 
-def _find_lost_judgement(row: dict[str, Any], known: Knowledge, candidates: list[str]) -> str | None:
+def _find_lost_judgement(row: Row, known: Knowledge, candidates: list[str]) -> str | None:
     """A judgement that the row's example or one of its answers came with, and that counts no more."""
     sources = [known.candidates[candidate]["judgement_id"] for candidate in candidates]
     sources.append(known.examples[row["example_id"]]["judgement_id"])
@@ -111,7 +189,7 @@ def _find_purpose(known: Knowledge, candidates: list[str]) -> str | None:
     return next((str(purpose) for purpose in purposes if purpose is not None), None)
 
 
-def count_rows(rows: Iterable[dict[str, Any]]) -> dict[str, int]:
+def count_rows(rows: Iterable[Row]) -> dict[str, int]:
     """Rows by kind and side, such as {"answer_train": 10}."""
     counts: dict[str, int] = {}
     for row in rows:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 from pitchpipe.store.database import Store
 from pitchpipe.store.judgement_reading import CURRENT_ADJUDICATIONS, CURRENT_JUDGEMENTS
-from pitchpipe.store.knowledge import Knowledge
+from pitchpipe.store.knowledge import Knowledge, Recipe
+from pitchpipe.store.rules.rule import Background
 
 _EXAMPLES = """
 SELECT e.id, e.messages, e.category, e.group_id, g.split, coalesce(i.file_name, 'studio') AS source,
@@ -29,14 +31,31 @@ SELECT id, example_id, kind, candidate_ids, purpose, repeat_of FROM tasks WHERE 
 """
 
 _DECISIONS = """
-SELECT target_id, verdict, rule, reason, actor FROM decisions WHERE project_id = ?
-QUALIFY row_number() OVER (PARTITION BY target_id ORDER BY id DESC) = 1
+SELECT d.target_id, d.verdict, d.rule, d.reason, d.actor
+FROM decisions AS d LEFT JOIN actions AS a ON a.id = d.action_id
+WHERE d.project_id = ? AND a.undone_at IS NULL
+QUALIFY row_number() OVER (PARTITION BY d.target_id ORDER BY d.id DESC) = 1
 """
 
 
 def read_knowledge(store: Store, project_id: str) -> Knowledge:
     """Everything known about a project, seen at one moment."""
     return store.read_at_once(lambda: _read_all(store, project_id))
+
+
+def find_chosen(store: Store, project: str, recipe: Recipe) -> set[str] | None:
+    """The examples of the recipe's slice; None where it has none."""
+    if recipe.slice is None:
+        return None
+    return set(import_module("pitchpipe.store.slices").find_examples(store, project, recipe.slice))
+
+
+def read_rule_background(store: Store, project: str, recipe: Recipe) -> Background:
+    """What the recipe's rules may know of the project; nothing is read where it has no rules."""
+    if not recipe.rules:
+        return Background()
+    background: Background = import_module("pitchpipe.store.rules_background").read_background(store, project)
+    return background
 
 
 def _read_all(store: Store, project_id: str) -> Knowledge:

@@ -83,11 +83,17 @@ def _drop_task(task: dict[str, Any], row_kind: str, rule: str, reason: str) -> D
     return DroppedUnit(row_kind, task["example_id"], task["id"], rule, RULES_VERSION, reason)
 
 
+_UNJUDGED: Row = {"weight": 1.0, "n_judgements": 0, "raters": "[]", "judgement_ids": "[]", "task_ids": "[]"}
+
+
 def _start_row(known: Knowledge, row_kind: str, example_id: str, judgements: Sequence[dict[str, Any]]) -> Row:
     example = known.examples[example_id]
     row: Row = dict.fromkeys(ROW_COLUMNS)
     for column in ("group_id", "split", "category", "source", "messages"):
         row[column] = example[column]
+    if not judgements:  # most rows of a large import, and each of the lists below costs
+        row.update(_UNJUDGED, row_kind=row_kind, example_id=example_id)
+        return row
     distinct = list({j["id"]: j for j in judgements}.values())
     rubrics = sorted({j["rubric_hash"] for j in distinct if j["rubric_hash"]})
     guidelines = sorted({j["guideline_hash"] for j in distinct if j["guideline_hash"]})

@@ -1,14 +1,13 @@
 """Snapshots: a frozen dataset as an immutable folder, with every row's evidence and every drop's reason.
 
-The id is a hash of the sorted row ids and the recipe: the same knowledge frozen twice is the same snapshot. `verify`
-derives every hash again, which catches an edited row, a lost file and a row that changed sides alike.
+The id is a hash of the sorted row ids and the recipe: the same knowledge frozen twice is the same snapshot. A preview
+goes the same way as a freeze, up to the point where something would be written.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,21 +17,34 @@ import polars as pl
 from pitchpipe.store.database import Store, Transaction, utc_now
 from pitchpipe.store.errors import NotFoundError, SnapshotError, UsageError
 from pitchpipe.store.events import record_event
-from pitchpipe.store.folders import write_folder, write_frame
-from pitchpipe.store.identity import canonical_json, content_id, hash_file, hash_value
-from pitchpipe.store.measures.consensus import STRATEGIES
+from pitchpipe.store.folders import write_folder
+from pitchpipe.store.identity import canonical_json, hash_value
+from pitchpipe.store.leak_gate import list_breaches, prove_separation
 from pitchpipe.store.projects import get_project
-from pitchpipe.store.recipes import write_recipe
-from pitchpipe.store.snapshot_building import ROW_COLUMNS, DroppedUnit, Recipe, build_rows, count_rows, identify_row
-from pitchpipe.store.snapshot_card import write_card
-from pitchpipe.store.snapshot_reading import read_knowledge
+from pitchpipe.store.recipe_files import check_recipe
+from pitchpipe.store.recipes import Recipe, write_recipe
+from pitchpipe.store.rules.rule import Background
+from pitchpipe.store.snapshot_building import build_rows, count_rows, ignore_progress
+from pitchpipe.store.snapshot_diff import diff_snapshots
+from pitchpipe.store.snapshot_figures import count_drops, measure_rows
+from pitchpipe.store.snapshot_folder import (
+    count_leaks,
+    fill_folder,
+    identify_snapshot,
+    make_drop_frame,
+    make_mark_frame,
+    make_row_frame,
+    read_manifest,
+    read_rows,
+    verify_snapshot,
+)
+from pitchpipe.store.snapshot_reading import find_chosen, read_knowledge, read_rule_background
+from pitchpipe.store.snapshot_rules import Tell
 
-_FLOATS = ("strength", "weight", "support")
-_WHOLE = ("n_judgements", "turn")
-ROW_SCHEMA: dict[str, Any] = {
-    column: pl.Float64 if column in _FLOATS else pl.Int64 if column in _WHOLE else pl.String for column in ROW_COLUMNS
-}
-_DROP_SCHEMA = dict.fromkeys(("row_kind", "example_id", "unit", "rule", "version", "reason", "evidence"), pl.String)
+__all__ = [
+    "Preview", "Snapshot", "create_snapshot", "diff_snapshots", "find_snapshot", "list_snapshots", "preview_snapshot",
+    "read_manifest", "read_rows", "verify_snapshot",
+]  # fmt: skip
 _SELECT = (
     "SELECT s.id, s.name, p.name, s.folder, s.counts, s.rows_hash, s.recipe_hash, s.created_at "
     "FROM snapshots AS s JOIN projects AS p ON p.id = s.project_id"
@@ -53,55 +65,146 @@ class Snapshot:
     created_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a freeze would make. Units = rows + drops; nothing is on both lists."""
+
+    snapshot_id: str
+    recipe: Recipe
+    rows: pl.DataFrame
+    drops: pl.DataFrame
+    marks: pl.DataFrame
+    counts: dict[str, int]
+    """Rows by kind and side, all rows, all drops."""
+    rows_hash: str
+    recipe_hash: str
+    proof: dict[str, Any]
+    """Of the seal, as the manifest will hold it."""
+
+
+def preview_snapshot(
+    store: Store,
+    project: str,
+    recipe: Recipe | None = None,
+    background: Background | None = None,
+    tell: Tell = ignore_progress,
+) -> Preview:
+    """What `create_snapshot` would freeze now, without writing anything.
+
+    Args:
+        background: what rules may know besides the rows; read from the project where it is None.
+        tell: is told what is being done and how much of it is done, 0 to 1.
+
+    Raises:
+        UsageError: the recipe is not one that can be followed.
+    """
+    recipe = recipe or Recipe()
+    check_recipe(recipe)
+    target = get_project(store, project)
+    tell("Reading the project", 0.0)
+    known = read_knowledge(store, target.id)
+    chosen = find_chosen(store, project, recipe)
+    if background is None:
+        background = read_rule_background(store, project, recipe)
+    made = build_rows(known, recipe, background, chosen, tell)
+    tell("Proving the seal", 0.9)
+    rows, drops, marks = make_row_frame(made.rows), make_drop_frame(made.dropped), make_mark_frame(made.marked)
+    rows_hash = hash_value(sorted(row["row_id"] for row in made.rows))
+    recipe_hash = hash_value(write_recipe(recipe))
+    return Preview(
+        identify_snapshot(rows_hash, drops, marks, recipe_hash),
+        recipe,
+        rows,
+        drops,
+        marks,
+        {**count_rows(made.rows), "rows": rows.height, "dropped": drops.height},
+        rows_hash,
+        recipe_hash,
+        prove_separation(made.rows, recipe.near_duplicate_threshold, count_leaks(drops)),
+    )
+
+
+def describe_preview(preview: Preview, samples: int = 3) -> dict[str, Any]:
+    """A preview as plain values: counts, figures of the rows, drops and marks by rule with samples, the seal."""
+    return {
+        "id": preview.snapshot_id,
+        "counts": preview.counts,
+        "figures": measure_rows(preview.rows),
+        "drops": count_drops(preview.drops, samples),
+        "marks": count_drops(preview.marks, samples),
+        "leak_gate": preview.proof,
+        "refused": list_breaches(preview.proof),
+        "recipe": write_recipe(preview.recipe),
+    }
+
+
 def create_snapshot(
-    store: Store, project: str, name: str, recipe: Recipe | None = None, actor: str = "local"
+    store: Store,
+    project: str,
+    name: str,
+    recipe: Recipe | None = None,
+    actor: str = "local",
+    background: Background | None = None,
+    tell: Tell = ignore_progress,
 ) -> Snapshot:
     """Freezes what the project knows now under a name. The same content under the same name is a no-op.
 
     Raises:
-        UsageError: the name stands for other content already, or the recipe is not known.
-        SnapshotError: there is nothing to freeze.
+        UsageError: the name stands for other content already, or the recipe is not one that can be followed.
+        SnapshotError: there is nothing to freeze, or something taught would nearly equal something sealed.
     """
-    target = get_project(store, project)
-    recipe = recipe or Recipe()
-    if recipe.strategy not in STRATEGIES:
-        raise UsageError(f"The strategy '{recipe.strategy}' is not known.", f"Use one of: {', '.join(STRATEGIES)}.")
     if not name.strip() or not name.isprintable():
         raise UsageError(f"The snapshot name {name!r} cannot be used.", "Use printable characters.")
-    rows, dropped = build_rows(read_knowledge(store, target.id), recipe)
-    if not rows:
-        raise SnapshotError(
-            f"The project '{project}' has nothing to freeze: 0 rows, {len(dropped)} drops.",
-            "Import examples with answers, or judge some tasks first.",
-        )
-    rows_hash = hash_value(sorted(row["row_id"] for row in rows))
-    drops_hash = _hash_drops([asdict(drop) for drop in dropped])
-    recipe_hash = hash_value(write_recipe(recipe))
-    snapshot_id = content_id("snap", [rows_hash, drops_hash, recipe_hash])
+    made = preview_snapshot(store, project, recipe, background, tell)
+    _refuse_unfit(project, made)
     taken = {snapshot.name: snapshot for snapshot in list_snapshots(store, project)}
     if name in taken:
-        if taken[name].id == snapshot_id and taken[name].folder.exists():
+        if taken[name].id == made.snapshot_id and taken[name].folder.exists():
             return taken[name]
         raise UsageError(
             f"The name '{name}' stands for the snapshot {taken[name].id} already.",
             "Choose another name: a snapshot never changes.",
         )
-    counts = {**count_rows(rows), "rows": len(rows), "dropped": len(dropped)}
+    folder = store.workspace / "snapshots" / made.snapshot_id
     snapshot = Snapshot(
-        snapshot_id,
-        name,
-        project,
-        store.workspace / "snapshots" / snapshot_id,
-        counts,
-        rows_hash,
-        recipe_hash,
-        utc_now(),
+        made.snapshot_id, name, project, folder, made.counts, made.rows_hash, made.recipe_hash, utc_now()
     )
     if not _is_whole(snapshot):  # never written again: it may lie under a training run, and bears its first name
-        write_folder(snapshot.folder, lambda folder: _fill_folder(folder, snapshot, recipe, rows, dropped))
-    store.write(lambda t: _register(t, target.id, snapshot, rows, actor))
+        tell("Writing", 0.95)
+        facts = _describe_facts(snapshot, made)
+        write_folder(folder, lambda aside: fill_folder(aside, facts, made.recipe, made.rows, made.drops, made.marks))
+    project_id = get_project(store, project).id
+    store.write(lambda t: _register(t, project_id, snapshot, made.rows, actor))
     store.checkpoint()
     return snapshot
+
+
+def _refuse_unfit(project: str, made: Preview) -> None:
+    if made.rows.is_empty():
+        raise SnapshotError(
+            f"The project '{project}' has nothing to freeze: 0 rows, {made.drops.height} drops.",
+            "Import examples with answers, judge some tasks, or ask less of the recipe.",
+        )
+    breaches = list_breaches(made.proof)
+    if breaches:
+        raise SnapshotError(
+            f"The snapshot would break the seal: {'; '.join(breaches)}.",
+            "Drop one of the two on the Data page, or lower the recipe's near_duplicate_threshold.",
+        )
+
+
+def _describe_facts(snapshot: Snapshot, made: Preview) -> dict[str, Any]:
+    """The fields of the manifest."""
+    return {
+        "snapshot_id": snapshot.id,
+        "name": snapshot.name,
+        "project": snapshot.project,
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "counts": snapshot.counts,
+        "rows_hash": snapshot.rows_hash,
+        "recipe_hash": snapshot.recipe_hash,
+        "leak_gate": made.proof,
+    }
 
 
 def list_snapshots(store: Store, project: str) -> list[Snapshot]:
@@ -136,119 +239,11 @@ def find_snapshot(store: Store, name: str, project: str | None = None) -> Snapsh
     return _to_snapshot(store, exact[0])
 
 
-def verify_snapshot(folder: Path, expected_id: str | None = None) -> list[str]:
-    """What is wrong with a snapshot folder, every hash derived again; empty when it is whole.
-
-    Args:
-        expected_id: the id on record; another snapshot in its place is a fault.
-
-    Raises:
-        SnapshotError: there is no manifest, so the folder was never finished.
-    """
-    manifest = read_manifest(folder)
-    faults = [
-        f"{name} is missing" if not (folder / name).exists() else f"{name} was changed"
-        for name, entry in manifest["files"].items()
-        if not (folder / name).exists() or hash_file(folder / name) != entry["sha256"]
-    ]
-    if "rows.parquet is missing" in faults:
-        return faults
-    rows = read_rows(folder).to_dicts()
-    wrong = [row["row_id"] for row in rows if identify_row(row) != row["row_id"]]
-    faults += [f"row {row_id} does not have the content that its id stands for" for row_id in wrong[:10]]
-    rows_hash = hash_value(sorted(row["row_id"] for row in rows))
-    if rows_hash != manifest["rows_hash"]:
-        faults.append("the rows are not the ones that the snapshot was made of")
-    faults += _check_identity(folder, rows_hash, expected_id or manifest["snapshot_id"])
-    sides: dict[str, set[str]] = {}
-    for row in rows:
-        sides.setdefault(row["group_id"], set()).add(row["split"])
-    faults += [f"group {group} lies on both sides of the seal" for group, both in sides.items() if len(both) > 1]
-    return faults
-
-
-def _check_identity(folder: Path, rows_hash: str, expected_id: str) -> list[str]:
-    """Whether the id follows from the rows, drops and recipe that lie in the folder."""
-    drops, recipe = folder / "dropped.parquet", folder / "recipe.json"
-    if not (drops.exists() and recipe.exists()):
-        return []  # told as missing already
-    recipe_hash = hash_value(json.loads(recipe.read_text(encoding="utf-8")))
-    derived = content_id("snap", [rows_hash, _hash_drops(pl.read_parquet(drops).to_dicts()), recipe_hash])
-    return [] if derived == expected_id else [f"the content is that of {derived}, not of {expected_id}"]
-
-
-def _hash_drops(drops: list[dict[str, Any]]) -> str:
-    """The hash of what was left out. Evidence that is not there is no part of it: the first snapshots had none."""
-    told = [{name: value for name, value in drop.items() if value is not None} for drop in drops]
-    return hash_value(sorted(canonical_json(drop) for drop in told))
-
-
 def _is_whole(snapshot: Snapshot) -> bool:
     return (snapshot.folder / "manifest.json").exists() and verify_snapshot(snapshot.folder, snapshot.id) == []
 
 
-def diff_snapshots(first: Path, second: Path) -> dict[str, Any]:
-    """Rows only in the first, only in the second, and the same unit with other content (a changed label, say)."""
-    units_first, units_second = _index_units(read_rows(first)), _index_units(read_rows(second))
-    changed = [
-        {"unit": list(unit), "from": units_first[unit]["row_id"], "to": units_second[unit]["row_id"],
-         "verdict": [units_first[unit]["verdict"], units_second[unit]["verdict"]],
-         "scores": [units_first[unit]["scores"], units_second[unit]["scores"]]}
-        for unit in units_first.keys() & units_second.keys()
-        if units_first[unit]["row_id"] != units_second[unit]["row_id"]
-    ]  # fmt: skip
-    return {
-        "added": sorted(units_second[unit]["row_id"] for unit in units_second.keys() - units_first.keys()),
-        "removed": sorted(units_first[unit]["row_id"] for unit in units_first.keys() - units_second.keys()),
-        "changed": sorted(changed, key=lambda change: str(change["from"])),
-    }
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a finished snapshot folder. Raises SnapshotError when there is none or it is no JSON."""
-    try:
-        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError) as error:
-        raise SnapshotError(
-            f"'{folder}' is not a finished snapshot: its manifest.json is missing or unreadable.",
-            "Make the snapshot again, or copy the whole folder with its manifest.",
-        ) from error
-    return manifest
-
-
-def read_rows(folder: Path) -> pl.DataFrame:
-    """The rows of a snapshot folder with the columns of `ROW_COLUMNS`."""
-    return pl.read_parquet(folder / "rows.parquet")
-
-
-def _fill_folder(
-    folder: Path,
-    snapshot: Snapshot,
-    recipe: Recipe,
-    rows: list[dict[str, Any]],
-    dropped: list[DroppedUnit],
-) -> dict[str, Any]:
-    write_frame(pl.DataFrame(rows, schema=ROW_SCHEMA), folder / "rows.parquet")
-    drops = [asdict(drop) for drop in dropped]
-    write_frame(pl.DataFrame(drops, schema=_DROP_SCHEMA), folder / "dropped.parquet")
-    (folder / "recipe.json").write_text(canonical_json(write_recipe(recipe)) + "\n", encoding="utf-8")
-    (folder / "README.md").write_text(
-        write_card(snapshot.id, snapshot.project, snapshot.counts, rows, drops), encoding="utf-8"
-    )
-    return {
-        "snapshot_id": snapshot.id,
-        "name": snapshot.name,
-        "project": snapshot.project,
-        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "counts": snapshot.counts,
-        "rows_hash": snapshot.rows_hash,
-        "recipe_hash": snapshot.recipe_hash,
-    }
-
-
-def _register(
-    transaction: Transaction, project_id: str, snapshot: Snapshot, rows: Iterable[dict[str, Any]], actor: str
-) -> None:
+def _register(transaction: Transaction, project_id: str, snapshot: Snapshot, rows: pl.DataFrame, actor: str) -> None:
     folder = f"snapshots/{snapshot.id}"
     transaction.run(
         "INSERT INTO snapshots (id, project_id, name, folder, counts, rows_hash, recipe_hash, created_at) "
@@ -257,15 +252,11 @@ def _register(
          snapshot.recipe_hash, snapshot.created_at],
     )  # fmt: skip
     if not transaction.run("SELECT 1 FROM snapshot_rows WHERE snapshot_id = ? LIMIT 1", [snapshot.id]):
-        frame = pl.DataFrame(
-            [
-                (snapshot.id, row["row_id"], row["row_kind"], row["example_id"], row["split"],
-                 canonical_json([row[c] for c in ("candidate_id", "candidate_a", "candidate_b") if row[c]]),
-                 row["judgement_ids"])
-                for row in rows
-            ],
-            schema=["snapshot_id", "row_id", "row_kind", "example_id", "split", "candidate_ids", "judgement_ids"],
-            orient="row",
+        answers = rows.select("candidate_id", "candidate_a", "candidate_b").iter_rows()
+        frame = rows.select(
+            pl.lit(snapshot.id).alias("snapshot_id"), "row_id", "row_kind", "example_id", "split",
+            pl.Series("candidate_ids", [canonical_json([id for id in ids if id]) for ids in answers], pl.String),
+            "judgement_ids",
         )  # fmt: skip
         transaction.insert_frame("snapshot_rows", frame)
     record_event(transaction, actor, "create_snapshot", snapshot.id, {"name": snapshot.name, **snapshot.counts})
@@ -273,12 +264,3 @@ def _register(
 
 def _to_snapshot(store: Store, row: tuple[Any, ...]) -> Snapshot:
     return Snapshot(row[0], row[1], row[2], store.workspace / row[3], json.loads(row[4]), *row[5:])
-
-
-def _index_units(rows: pl.DataFrame) -> dict[tuple[str, ...], dict[str, Any]]:
-    """Rows by what they speak of. A row of one task alone is told from that of another task by the task."""
-    columns = ("row_kind", "example_id", "candidate_id", "candidate_a", "candidate_b", "turn")
-    return {
-        (*(str(row.get(c)) for c in columns), "" if row["row_kind"] == "answer" else row["task_ids"]): row
-        for row in rows.iter_rows(named=True)
-    }

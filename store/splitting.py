@@ -106,6 +106,9 @@ def _compare(
     Prefix filtering (Chaudhuri et al. 2006): two sets as similar as that share at least one of the rarest
     `n - ceil(threshold * n) + 1` elements of either, so only those are looked up, not the preamble all have in common.
     """
+    shared = sum(shingle in index for shingle in shingles)
+    if shared < threshold * len(shingles):  # no reference can share enough
+        return
     rarest = sorted(shingles, key=lambda shingle: len(index.get(shingle, ())))
     probes = rarest[: len(rarest) - ceil(threshold * len(rarest)) + 1]
     for place in {place for shingle in probes for place in index.get(shingle, ())}:

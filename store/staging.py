@@ -7,7 +7,6 @@ The same file staged twice therefore yields the same ids, and the second import 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -144,6 +143,9 @@ class Staging:
                 judgement_id, new_id(), self._project.id, task_id, example_id, judgement.rater, judgement.kind.value,
                 "submitted", value, judgement.reason, "[]", None, None, None, None, self._import_id, self._now,
             ))  # fmt: skip
+            if judgement.kind in (TaskKind.WRITE, TaskKind.EDIT):
+                parent = candidate_ids[judgement.candidates[0]] if judgement.candidates else None
+                self._stage_written(example_id, judgement_id, judgement.value["text"], parent)
         if row.judgements:
             return
         overlap = self._project.overlap
@@ -154,6 +156,13 @@ class Staging:
             self._stage_task(example_id, row.kind, candidate_ids, overlap)
         elif row.kind is TaskKind.TAG or (row.kind is TaskKind.WRITE and not candidate_ids):
             self._stage_task(example_id, row.kind, [], overlap)
+
+    def _stage_written(self, example_id: str, judgement_id: str, text: str, parent_id: str | None) -> None:
+        """The answer that came with a judgement, as it is stored where a person writes one here."""
+        self._rows["candidates"].append((
+            content_id("cand", [example_id, text, judgement_id]), self._project.id, example_id, "person", text, None,
+            None, judgement_id, parent_id, self._now,
+        ))  # fmt: skip
 
     def _stage_task(self, example_id: str, kind: TaskKind, candidate_ids: list[str], overlap: int) -> str:
         task_id = make_task_id(example_id, kind, candidate_ids, "")
@@ -181,8 +190,3 @@ def make_task_id(
         rubric: what is asked where that is not the project's own rubric.
     """
     return content_id("task", [example_id, kind.value, candidate_ids, batch, *([rubric] if rubric else [])])
-
-
-def hash_conversations(rows: Mapping[str, str]) -> dict[str, str]:
-    """External id to hash of its conversation, from stored (external id, messages) pairs."""
-    return {name: hash_text(messages) for name, messages in rows.items()}

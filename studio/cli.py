@@ -11,8 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from pitchpipe.studio import cli_coverage, cli_people
-from pitchpipe.studio.cli_options import DEFAULT_WORKSPACE, Json, ProjectName, RunId, SnapshotName, Workspace
+from pitchpipe.studio import cli_consensus, cli_coverage, cli_people, cli_rules, cli_snapshots
+from pitchpipe.studio.cli_exports import add_export_commands
+from pitchpipe.studio.cli_imports import show_preview
+from pitchpipe.studio.cli_options import DEFAULT_WORKSPACE, Json, ProjectName, RunId, Workspace
 from pitchpipe.studio.cli_output import Output, run_command
 from pitchpipe.studio.cli_queue import add_commands
 
@@ -23,9 +25,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-snapshot_app = typer.Typer(help="Freeze, list, compare and verify datasets.", no_args_is_help=True)
-app.add_typer(snapshot_app, name="snapshot")
+cli_snapshots.register(app)
 add_commands(app)
+cli_consensus.add_commands(app)
+add_export_commands(app)
 
 
 @app.command()
@@ -43,21 +46,24 @@ def init(
 
 @app.command(name="import")
 def import_file(
-    file: Annotated[Path, typer.Argument(help="JSONL, JSON, CSV, TSV or Parquet.")],
+    file: Annotated[str, typer.Argument(help="JSONL, JSON, CSV, TSV, Parquet, a folder of such, or hf://org/name.")],
     project: ProjectName,
     format: Annotated[str | None, typer.Option(help="A known format; guessed when left out.")] = None,
     map: Annotated[Path | None, typer.Option("--map", help="A TOML mapping file.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would come in; store nothing.")] = False,
     workspace: Workspace = DEFAULT_WORKSPACE,
     json: Json = False,
 ) -> None:
     """Import examples, answers, ratings and preferences from a file."""
     with run_command(json) as output:
-        mapping = str(map) if map else None
-        with output.count_rows(f"Reading {file.name}") as count:
-            report = output.call(
-                workspace, "import_file", on_progress=count, file=str(file), project=project, format=format, map=mapping
-            )
-        output.show_import(report)
+        values = {"file": file, "project": project, "format": format, "map": str(map) if map else None}
+        with output.count_rows(f"Reading {Path(file).name}") as count:
+            verb = "import_preview" if dry_run else "import_file"
+            report = output.call(workspace, verb, on_progress=count, **values)
+        if dry_run:
+            show_preview(output, report)
+        else:
+            output.show_import(report)
 
 
 @app.command()
@@ -93,72 +99,6 @@ def agreement(project: ProjectName, workspace: Workspace = DEFAULT_WORKSPACE, js
     """Measure how far annotators agree, question by question."""
     with run_command(json) as output:
         output.show_agreement(output.call(workspace, "agreement", project=project))
-
-
-@snapshot_app.command(name="create")
-def snapshot_create(
-    project: ProjectName,
-    name: Annotated[str, typer.Option("--name", "-n", help="Name of the snapshot.")],
-    strategy: Annotated[
-        str, typer.Option(help="Consensus on ratings: mean, median, majority, closest_three.")
-    ] = "mean",
-    workspace: Workspace = DEFAULT_WORKSPACE,
-    json: Json = False,
-) -> None:
-    """Freeze what the project knows now."""
-    with run_command(json) as output:
-        output.show(output.call(workspace, "snapshot_create", project=project, name=name, strategy=strategy))
-
-
-@snapshot_app.command(name="list")
-def snapshot_list(
-    project: Annotated[str | None, typer.Option("--project", "-p")] = None,
-    workspace: Workspace = DEFAULT_WORKSPACE,
-    json: Json = False,
-) -> None:
-    """List snapshots."""
-    with run_command(json) as output:
-        output.show_table(output.call(workspace, "snapshot_list", project=project), "snapshots", "Snapshots")
-
-
-@snapshot_app.command(name="show")
-def snapshot_show(snapshot: SnapshotName, workspace: Workspace = DEFAULT_WORKSPACE, json: Json = False) -> None:
-    """Show a snapshot's counts, recipe and files."""
-    with run_command(json) as output:
-        output.show(output.call(workspace, "snapshot_show", snapshot=snapshot))
-
-
-@snapshot_app.command(name="diff")
-def snapshot_diff(
-    first: SnapshotName, second: SnapshotName, workspace: Workspace = DEFAULT_WORKSPACE, json: Json = False
-) -> None:
-    """Show what changed between two snapshots."""
-    with run_command(json) as output:
-        output.show(output.call(workspace, "snapshot_diff", first=first, second=second))
-
-
-@snapshot_app.command(name="verify")
-def snapshot_verify(snapshot: SnapshotName, workspace: Workspace = DEFAULT_WORKSPACE, json: Json = False) -> None:
-    """Derive every hash of a snapshot again; exit code 1 when something does not fit."""
-    with run_command(json) as output:
-        found = output.call(workspace, "snapshot_verify", snapshot=snapshot)
-        output.show(found)
-        if not found["is_whole"]:
-            raise typer.Exit(1)
-
-
-@app.command()
-def export(
-    snapshot: SnapshotName,
-    form: Annotated[str, typer.Option(help="sft, dpo, kto, reward, classify or raw.")],
-    to: Annotated[Path, typer.Option(help="Folder to write into.")],
-    format: Annotated[str, typer.Option(help="parquet, jsonl or csv.")] = "parquet",
-    workspace: Workspace = DEFAULT_WORKSPACE,
-    json: Json = False,
-) -> None:
-    """Write a snapshot as training files."""
-    with run_command(json) as output:
-        output.show(output.call(workspace, "export", snapshot=snapshot, form=form, to=str(to), format=format))
 
 
 @app.command()
@@ -278,6 +218,7 @@ def doctor(workspace: Workspace = DEFAULT_WORKSPACE, json: Json = False) -> None
 
 
 cli_people.register(app)
+cli_rules.register(app)
 cli_coverage.register(app)
 
 

@@ -56,7 +56,7 @@ class Output:
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
 
-    def call(self, workspace: Path, verb: str, on_progress: Callable[[int], None] | None = None, **values: Any) -> Any:
+    def call(self, workspace: Path, verb: str, on_progress: Callable[..., None] | None = None, **values: Any) -> Any:
         """The result of a verb, from the store or from the studio that owns it."""
         from pitchpipe.studio.gateway import call_verb
 

@@ -22,7 +22,7 @@ _ERRORS = {error.__name__: error for error in (UsageError, NotFoundError)}
 
 
 def call_verb(
-    workspace: Path, verb: str, values: dict[str, Any], on_progress: Callable[[int], None] | None = None
+    workspace: Path, verb: str, values: dict[str, Any], on_progress: Callable[..., None] | None = None
 ) -> Any:
     """The result of a verb of `verbs` or `running`, run here or in the studio that owns the store.
 
@@ -58,16 +58,33 @@ def call_verb(
 
 def list_verbs() -> dict[str, Callable[..., Any]]:
     """Every verb by its name: what the command line and the API offer."""
-    from pitchpipe.studio import coverage_verbs, queue_verbs, running, verbs
+    from pitchpipe.studio import (
+        consensus_verbs,
+        coverage_verbs,
+        export_verbs,
+        import_verbs,
+        queue_verbs,
+        rule_verbs,
+        running,
+        snapshot_verbs,
+        verbs,
+    )
 
-    functions = (
-        verbs.init, verbs.import_file, verbs.tasks, verbs.agreement, verbs.snapshot_create, verbs.snapshot_list,
-        verbs.snapshot_show, verbs.snapshot_diff, verbs.snapshot_verify, verbs.export, verbs.register, verbs.review,
-        verbs.report, verbs.lineage, verbs.people, queue_verbs.rules, queue_verbs.gold, queue_verbs.suggest,
-        running.prepare_training, running.prepare_evaluation, running.prepare_generation,
-        running.start_training, running.start_evaluation, running.start_generation,
-        coverage_verbs.coverage, coverage_verbs.next_labels, coverage_verbs.subset,
-    )  # fmt: skip
+    functions: tuple[Callable[..., Any], ...] = (
+        *(verbs.init, verbs.import_file, verbs.tasks, verbs.agreement, verbs.register, verbs.review, verbs.report),
+        *(verbs.lineage, verbs.people),
+        *(import_verbs.import_preview, rule_verbs.check),
+        *(queue_verbs.rules, queue_verbs.gold, queue_verbs.suggest),
+        *(consensus_verbs.export_judgements, consensus_verbs.consensus, consensus_verbs.models),
+        *(snapshot_verbs.snapshot_create, snapshot_verbs.snapshot_preview, snapshot_verbs.snapshot_list),
+        *(snapshot_verbs.snapshot_show, snapshot_verbs.snapshot_diff, snapshot_verbs.snapshot_verify),
+        *(snapshot_verbs.recipe_save, snapshot_verbs.recipe_show),
+        *(export_verbs.export, export_verbs.prepare_export_check, export_verbs.start_export_check),
+        *(export_verbs.export_checks, export_verbs.mixture),
+        *(coverage_verbs.coverage, coverage_verbs.next_labels, coverage_verbs.subset),
+        *(running.prepare_training, running.prepare_evaluation, running.prepare_generation),
+        *(running.start_training, running.start_evaluation, running.start_generation),
+    )
     return {function.__name__: function for function in functions}
 
 
@@ -114,5 +131,7 @@ def _call_studio(studio: dict[str, Any], name: str, values: dict[str, Any], lock
 def _make_absolute(key: str, value: Any) -> Any:
     """Paths are meant from where the command was typed, not from where the studio was started."""
     is_path = key in ("file", "map", "to", "plan", "checks", "folder") and value is not None
+    if is_path and str(value).startswith("hf://"):
+        return value
     is_model_folder = key == "model" and value is not None and Path(value).is_dir()
     return str(Path(value).resolve()) if is_path or is_model_folder else value

@@ -45,7 +45,7 @@ def prepare_training(
         raise UsageError(f"The plan '{plan}' is not for the method '{method}'.", "Name the method that the plan says.")
     changes = {**(dials or {}), "snapshot": str(frozen.folder.resolve()), "name": name or f"{method} on {frozen.name}"}
     if model is not None:
-        changes["model"] = _resolve_model(store, model)
+        changes["model"] = resolve_model(store, model)
     return _make_folder(store, with_dials(chosen, **changes), frozen.project)
 
 
@@ -175,7 +175,8 @@ def _find_snapshot_folder(store: Store, run: Run) -> Path:
     return find_snapshot(store, run.snapshot_id).folder.resolve()
 
 
-def _resolve_model(store: Store, model: str) -> str:
+def resolve_model(store: Store, model: str) -> str:
+    """What a plan may call the model: `embedded`, an id, or the full path of a folder or of a run's folder."""
     if not model.startswith("run_"):
         # A folder is meant from here; the run is another process, perhaps resumed from elsewhere.
         return str(Path(model).resolve()) if Path(model).is_dir() else model

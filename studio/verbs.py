@@ -5,11 +5,10 @@ Each takes the open store and plain values and returns plain values that become 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from pitchpipe.prompts.library import load_rubric, load_screen
 from pitchpipe.store.database import Store
@@ -23,22 +22,10 @@ from pitchpipe.store.people import Person, change_person, list_people, restore, 
 from pitchpipe.store.projects import create_project, describe_project, list_projects
 from pitchpipe.store.reviewing import list_reviews, report_review
 from pitchpipe.store.runs import list_runs, register_candidates, register_run
-from pitchpipe.store.snapshot_building import Recipe
-from pitchpipe.store.snapshots import (
-    Snapshot,
-    create_snapshot,
-    diff_snapshots,
-    find_snapshot,
-    list_snapshots,
-    read_manifest,
-    verify_snapshot,
-)
 from pitchpipe.store.tasking import count_tasks, create_tasks
-from pitchpipe.training.exporting import export_snapshot
-from pitchpipe.training.formats import Form
+from pitchpipe.studio.import_verbs import find_source
 
 Progress = Callable[[int], None]
-Format = Literal["parquet", "jsonl", "csv"]
 
 
 def init(
@@ -63,10 +50,11 @@ def import_file(
 ) -> dict[str, Any]:
     """Imports a file into a project, which is made with default settings if it is not there."""
     mapping = Path(map) if map else None
+    source = find_source(store, file)
     # Faults of the file show here, before a project is made that a typo named.
-    read_examples(Path(file), format=format, mapping=mapping)
+    read_examples(source, format=format, mapping=mapping)
     create_project(store, project)
-    report = ingest_file(store, Path(file), project, format=format, mapping=mapping, on_progress=on_progress)
+    report = ingest_file(store, source, project, format=format, mapping=mapping, on_progress=on_progress)
     return {**asdict(report), **report.added, "examples_in_project": count_loop(store, project).examples}
 
 
@@ -119,45 +107,6 @@ def agreement(store: Store, project: str) -> dict[str, Any]:
     }
 
 
-def snapshot_create(store: Store, project: str, name: str, strategy: str = "mean") -> dict[str, Any]:
-    """Freezes what the project knows now."""
-    return describe_snapshot(create_snapshot(store, project, name, Recipe(strategy=strategy)))
-
-
-def snapshot_list(store: Store, project: str | None = None) -> dict[str, Any]:
-    """The snapshots of a project, or of all."""
-    names = [project] if project else [known.name for known in list_projects(store)]
-    return {"snapshots": [describe_snapshot(found) for name in names for found in list_snapshots(store, name)]}
-
-
-def snapshot_show(store: Store, snapshot: str) -> dict[str, Any]:
-    """A snapshot's manifest and recipe."""
-    found = find_snapshot(store, snapshot)
-    recipe = json.loads((found.folder / "recipe.json").read_text(encoding="utf-8"))
-    return {**describe_snapshot(found), "recipe": recipe, "files": read_manifest(found.folder)["files"]}
-
-
-def snapshot_diff(store: Store, first: str, second: str) -> dict[str, Any]:
-    """What changed between two snapshots, row by row."""
-    one, two = find_snapshot(store, first), find_snapshot(store, second)
-    return {"first": one.id, "second": two.id, **diff_snapshots(one.folder, two.folder)}
-
-
-def snapshot_verify(store: Store, snapshot: str) -> dict[str, Any]:
-    """Derives every hash of a snapshot again and lists what does not fit."""
-    found = find_snapshot(store, snapshot)
-    faults = verify_snapshot(found.folder, found.id)
-    return {"id": found.id, "is_whole": not faults, "faults": faults}
-
-
-def export(store: Store, snapshot: str, form: str, to: str, format: str = "parquet") -> dict[str, Any]:
-    """Writes a snapshot as training files, with every row that is left out and why."""
-    # `export_snapshot` checks both names and lists the valid ones.
-    form_name, format_name = cast(Form, form), cast(Format, format)
-    report = export_snapshot(find_snapshot(store, snapshot).folder, form_name, Path(to), format_name)
-    return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(report).items()}
-
-
 def register(store: Store, project: str, folder: str) -> dict[str, Any]:
     """Registers a finished run folder; the answers of a generate run become blind review tasks."""
     run = register_run(store, project, Path(folder))
@@ -208,12 +157,4 @@ def _describe_person(person: Person) -> dict[str, Any]:
     return {
         "name": person.name, "role": person.role, "skills": list(person.skills), "is_revoked": person.is_revoked,
         "since": person.created_at.isoformat(timespec="seconds"),
-    }  # fmt: skip
-
-
-def describe_snapshot(snapshot: Snapshot) -> dict[str, Any]:
-    """A snapshot as plain values."""
-    return {
-        "id": snapshot.id, "name": snapshot.name, "project": snapshot.project, "folder": str(snapshot.folder),
-        "counts": snapshot.counts, "created_at": snapshot.created_at.isoformat(timespec="seconds"),
     }  # fmt: skip

@@ -27,13 +27,15 @@ ALLOWED = {
     "training": {"training", "prompts", "store.records", "store.errors", "store.identity"},
     "studio": {
         "studio", "store", "prompts", "training.plans", "training.run_folders", "training.launch", "training.formats",
-        "training.exporting", "training.encoder_launch", "sample_data",
+        "training.exporting", "training.fetching", "training.token_counting", "training.export_check",
+        "training.export_saving", "training.mixtures", "training.encoder_launch", "sample_data",
     },
 }  # fmt: skip
 
 TORCH_FREE = (
     "training.plans", "training.run_folders", "training.launch", "training.formats", "training.exporting",
-    "training.encoder_launch",
+    "training.fetching", "training.token_counting", "training.export_check", "training.export_saving",
+    "training.mixtures", "training.encoder_launch",
 )  # fmt: skip
 
 

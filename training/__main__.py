@@ -17,6 +17,9 @@ from types import TracebackType
 
 from pitchpipe.store.errors import PitchpipeError, RunError
 from pitchpipe.training.disk import DiskFullError, full_disk_error
+from pitchpipe.training.export_check import CheckRequest, write_request
+from pitchpipe.training.export_commands import add_export_commands, carry_out
+from pitchpipe.training.fetching import write_dataset
 from pitchpipe.training.plans import EvaluatePlan, TrainPlan
 from pitchpipe.training.processes import process_started
 from pitchpipe.training.run_folders import (
@@ -24,8 +27,8 @@ from pitchpipe.training.run_folders import (
     MANIFEST,
     PROCESS,
     RunStatus,
+    derive_status,
     read_plan,
-    read_state,
     write_json,
 )
 
@@ -39,6 +42,10 @@ def main(arguments: list[str] | None = None) -> int:
     run = commands.add_parser("run", help="carry out (or continue) the plan in a run folder")
     run.add_argument("folder", type=Path)
     commands.add_parser("prepare-model", help="convert the embedded model into the model cache")
+    fetch = commands.add_parser("fetch-dataset", help="fetch a dataset of the Hub as Parquet shards")
+    fetch.add_argument("name")
+    fetch.add_argument("--to", type=Path, required=True)
+    add_export_commands(commands)
     encode = commands.add_parser("encode", help="encode the column text of a Parquet file with the sentence model")
     encode.add_argument("source", type=Path)
     encode.add_argument("target", type=Path)
@@ -46,6 +53,14 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if chosen.command == "run":
             run_folder(chosen.folder)
+        elif chosen.command == "fetch-dataset":
+            _prepare_surroundings()
+            write_dataset(chosen.name, chosen.to)
+        elif chosen.command == "check-export":
+            _check_export(chosen)
+        elif chosen.command in ("save-export", "push-export"):
+            _prepare_surroundings()
+            carry_out(chosen)
         elif chosen.command == "encode":
             _encode(chosen.source, chosen.target)
         else:
@@ -83,6 +98,21 @@ def run_folder(folder: Path) -> None:
             generate(folder, plan)
 
 
+def _check_export(chosen: argparse.Namespace) -> None:
+    request = CheckRequest(str(chosen.snapshot), chosen.form, chosen.model, chosen.max_length, chosen.samples)
+    folder: Path = chosen.out
+    write_request(folder, request)
+    if (folder / MANIFEST).is_file():
+        _tell(f"The check {folder.name} is finished already.")
+        return
+    _claim(folder)
+    with _Failure(folder):
+        _prepare_surroundings()
+        from pitchpipe.training.checking import check_export
+
+        check_export(folder, request)
+
+
 def _prepare_model() -> None:
     from pitchpipe.training.embedded_model import prepare_embedded_model
 
@@ -110,10 +140,10 @@ def _tell(line: str) -> None:
 
 def _claim(folder: Path) -> None:
     """Writes process.json, unless another live process has the run already."""
-    state = read_state(folder)
-    if state.status is RunStatus.RUNNING and state.pid != os.getpid():
+    status, pid = derive_status(folder)
+    if status is RunStatus.RUNNING and pid != os.getpid():
         raise RunError(
-            f"The run {state.run_id} is running already, as process {state.pid}.", "Wait for it, or stop it first."
+            f"The run {folder.resolve().name} is running already, as process {pid}.", "Wait for it, or stop it first."
         )
     (folder / FAILURE).unlink(missing_ok=True)
     write_json(folder / PROCESS, {"pid": os.getpid(), "started": process_started(os.getpid())})

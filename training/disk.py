@@ -23,7 +23,7 @@ def full_disk_error(error: BaseException, folder: Path) -> DiskFullError | None:
     """The error to tell of a run in `folder` when what ended it was a full disk, else None."""
     if isinstance(error, DiskFullError):
         happened = error.happened
-    elif isinstance(error, PitchpipeError) or not _is_disk_full(error, folder):
+    elif isinstance(error, PitchpipeError) or not is_disk_full(error, folder):
         return None
     else:
         happened = f"The disk that holds {folder} is full."
@@ -32,8 +32,8 @@ def full_disk_error(error: BaseException, folder: Path) -> DiskFullError | None:
     )
 
 
-def _is_disk_full(error: BaseException, folder: Path) -> bool:
-    """Looks through the error and all that led to it."""
+def is_disk_full(error: BaseException, folder: Path) -> bool:
+    """True when the error, or one that led to it, comes of a full disk."""
     link: BaseException | None = error
     while link is not None:
         if isinstance(link, OSError) and link.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -50,11 +50,23 @@ def find_gguf() -> Path:
     return files[0]
 
 
+def find_embedded_folder() -> Path | None:
+    """The folder of the embedded model where it was made already; None where it was not, or is not installed."""
+    try:
+        folder = _name_folder()
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    return folder if (folder / _ORIGIN).is_file() else None
+
+
+def _name_folder() -> Path:
+    return cache_folder() / f"smollm2-135m-instruct-{importlib.metadata.version(DISTRIBUTION)}-v{_CONVERTER}"
+
+
 def prepare_embedded_model(tell: Callable[[str], None] | None = None) -> Path:
     """The folder of the embedded model, made on first use; safe when two processes do it at once."""
     source = find_gguf()
-    version = importlib.metadata.version(DISTRIBUTION)
-    folder = cache_folder() / f"smollm2-135m-instruct-{version}-v{_CONVERTER}"
+    folder = _name_folder()
     if (folder / _ORIGIN).is_file():
         return folder
     (tell or _keep_quiet)(f"Converting the embedded model {MODEL_NAME} (once, about half a minute) into {folder}")

@@ -11,11 +11,11 @@ be undone exactly, a cell that begins with apostrophes before such a character g
 
 from __future__ import annotations
 
-import csv
-import io
-import json
+import gc
 import re
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,19 +23,21 @@ from typing import Any, Literal
 import polars as pl
 
 from pitchpipe.store.errors import SnapshotError, UsageError
-from pitchpipe.store.identity import canonical_json, hash_file
-from pitchpipe.training.formats import VERSION, DroppedRow, Form, FormatPolicy, FormatResult, build_rows
-from pitchpipe.training.run_folders import read_json, write_atomic, write_json
+from pitchpipe.store.identity import hash_file
+from pitchpipe.training.export_rows import MESSAGES, encode_dropped, look_up, select_raw, select_rows
+from pitchpipe.training.formats import VERSION, Form, FormatPolicy, FormatResult
+from pitchpipe.training.run_folders import read_json, replace_whole, write_atomic, write_json
 
 FORMS = ("sft", "dpo", "kto", "reward", "classify", "raw")
 FORMATS = ("parquet", "jsonl", "csv")
+_GROUP = 50_000
+"""Rows of a Parquet row group."""
 _RISKY = re.compile(r"'*[=+\-@\t\r]")
-_MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
 _COLUMNS: dict[str, dict[str, Any]] = {
-    "sft": {"prompt": _MESSAGES, "completion": _MESSAGES},
-    "dpo": {"prompt": _MESSAGES, "chosen": _MESSAGES, "rejected": _MESSAGES, "margin": pl.Float64},
-    "kto": {"prompt": _MESSAGES, "completion": _MESSAGES, "label": pl.Boolean},
-    "reward": {"prompt": _MESSAGES, "chosen": _MESSAGES, "rejected": _MESSAGES, "margin": pl.Float64},
+    "sft": {"prompt": MESSAGES, "completion": MESSAGES},
+    "dpo": {"prompt": MESSAGES, "chosen": MESSAGES, "rejected": MESSAGES, "margin": pl.Float64},
+    "kto": {"prompt": MESSAGES, "completion": MESSAGES, "label": pl.Boolean},
+    "reward": {"prompt": MESSAGES, "chosen": MESSAGES, "rejected": MESSAGES, "margin": pl.Float64},
     "classify": {"text": pl.String, "label": pl.String},
 }
 
@@ -68,13 +70,15 @@ def export_snapshot(
     if format not in FORMATS:
         raise UsageError(f"There is no export format {format!r}.", f"The formats are: {', '.join(FORMATS)}.")
     policy = policy or FormatPolicy()
-    manifest, rows = read_snapshot(snapshot_folder)
-    result, frame = _raw(rows) if form == "raw" else _formed(form, rows, policy)
-    to.mkdir(parents=True, exist_ok=True)
-    path, left_out, sealed = to / f"{form}.{format}", to / f"{form}.dropped.jsonl", to / f"{form}.manifest.json"
-    sealed.unlink(missing_ok=True)
-    write_atomic(path, _encode(frame, format))
-    write_atomic(left_out, "".join(canonical_json(asdict(row)) + "\n" for row in result.dropped))
+    with _collect_no_garbage():
+        manifest, rows = read_snapshot(snapshot_folder)
+        result, table = select_raw(rows) if form == "raw" else _formed(form, rows, policy)
+        to.mkdir(parents=True, exist_ok=True)
+        path, left_out, sealed = to / f"{form}.{format}", to / f"{form}.dropped.jsonl", to / f"{form}.manifest.json"
+        sealed.unlink(missing_ok=True)
+        with replace_whole(path) as part:
+            _WRITERS[format](table, part)
+        write_atomic(left_out, encode_dropped(result.dropped))
     report = ExportReport(
         snapshot_id=manifest["snapshot_id"],
         form=form,
@@ -109,49 +113,80 @@ def read_snapshot(folder: Path) -> tuple[dict[str, Any], pl.DataFrame]:
     return manifest, pl.read_parquet(path)
 
 
-def _formed(form: str, rows: pl.DataFrame, policy: FormatPolicy) -> tuple[FormatResult, pl.DataFrame]:
-    result = build_rows(form, rows, policy)
-    schema = {"row_id": pl.String, "example_id": pl.String, **_COLUMNS[form], "weight": pl.Float64}
-    return result, pl.DataFrame(result.kept, schema=schema)
+def _formed(form: str, rows: pl.DataFrame, policy: FormatPolicy) -> tuple[FormatResult, pl.LazyFrame]:
+    result = select_rows(form, rows, _COLUMNS[form], policy)
+    return result, look_up(result, rows, _COLUMNS[form])
 
 
-def _raw(rows: pl.DataFrame) -> tuple[FormatResult, pl.DataFrame]:
-    """Every row of the train side as the snapshot has it, messages as lists."""
-    is_train = pl.col("split") == "train"
-    kept = rows.filter(is_train).sort("row_id")
-    sealed = rows.filter(is_train.not_().fill_null(True)).sort("row_id")
-    reason = "its group is not on the train side and is kept for measuring"
-    dropped = [DroppedRow(row_id, "sealed_holdout", VERSION, reason) for row_id in sealed["row_id"]]
-    frame = kept.with_columns(pl.col("messages").str.json_decode(_MESSAGES))
-    return FormatResult([{"row_id": row_id} for row_id in kept["row_id"]], dropped, rows.height), frame
+@contextmanager
+def _collect_no_garbage() -> Iterator[None]:
+    """Lets Python's collector rest: it would look through a hundred thousand rows again and again and find nothing."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
-def _encode(frame: pl.DataFrame, format: str) -> bytes:
-    if format == "parquet":
-        buffer = io.BytesIO()
-        # Statistics off and one fixed compression keep the bytes a function of the rows alone.
-        frame.write_parquet(buffer, compression="zstd", compression_level=3, statistics=False)
-        return buffer.getvalue()
-    if format == "jsonl":
-        return "".join(
-            json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in frame.iter_rows(named=True)
-        ).encode("utf-8")
-    return _csv(frame)
+def _write_parquet(table: pl.LazyFrame, path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    # One piece in memory (pieces depend on the number of cores), statistics off, one compression and row groups of one
+    # size keep the bytes a function of the rows alone. The types are the plain ones: `datasets` does not put rows of
+    # polars' large types together with rows of others.
+    rows = table.collect().rechunk()
+    told = rows.clear().to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+    schema = pa.schema([pa.field(column.name, _simplify(column.type)) for column in told])
+    with pq.ParquetWriter(path, schema, compression="zstd", compression_level=3, write_statistics=False) as file:
+        for group in rows.iter_slices(_GROUP):
+            file.write_table(group.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(schema), _GROUP)
 
 
-def _csv(frame: pl.DataFrame) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(frame.columns)
-    for row in frame.iter_rows():
-        writer.writerow([_cell(value) for value in row])
-    return text.getvalue().encode("utf-8")
+def _simplify(kind: Any) -> Any:
+    """An Arrow type with 32-bit offsets in the place of 64-bit ones; a row group never needs more."""
+    import pyarrow as pa
+
+    if pa.types.is_large_string(kind):
+        return pa.string()
+    if pa.types.is_large_list(kind):
+        return pa.list_(pa.field("element", _simplify(kind.value_type)))
+    if pa.types.is_struct(kind):
+        return pa.struct([pa.field(part.name, _simplify(part.type)) for part in kind])
+    return kind
 
 
-def _cell(value: Any) -> Any:
-    if isinstance(value, list | dict):
-        return neutralise_cell(canonical_json(value))
-    return neutralise_cell(value) if isinstance(value, str) else value
+def _write_jsonl(table: pl.LazyFrame, path: Path) -> None:
+    table.sink_ndjson(path)
+
+
+def _write_csv(table: pl.LazyFrame, path: Path) -> None:
+    cells = [_cell(name, kind) for name, kind in table.collect_schema().items()]
+    table.select(cells).sink_csv(path, line_terminator="\n")
+
+
+_WRITERS: dict[str, Callable[[pl.LazyFrame, Path], None]] = {
+    "parquet": _write_parquet,
+    "jsonl": _write_jsonl,
+    "csv": _write_csv,
+}
+
+
+def _cell(name: str, kind: Any) -> pl.Expr:
+    """A column as it may stand in a CSV file; the vectorised `neutralise_cell`."""
+    cell = pl.col(name)
+    if kind == MESSAGES:
+        turn = pl.struct(content=pl.element().struct.field("content"), role=pl.element().struct.field("role"))
+        # Polars says structs as JSON, not lists; so {"m":[...]} loses its first five characters and its last.
+        cell = pl.struct(m=cell.list.eval(turn)).struct.json_encode().str.slice(5).str.head(-1)
+    elif kind == pl.Boolean:
+        return cell.cast(pl.String).str.to_titlecase()
+    elif kind != pl.String:
+        return cell
+    risky = cell.str.contains(f"^{_RISKY.pattern}")
+    return pl.when(risky).then("'" + cell).otherwise(cell).alias(name)
 
 
 def neutralise_cell(text: str) -> str:

@@ -19,6 +19,7 @@ from pitchpipe.training.run_folders import (
     PROCESS,
     RunState,
     RunStatus,
+    derive_status,
     read_json,
     read_state,
     write_json,
@@ -40,10 +41,15 @@ def start_run(folder: Path) -> int:
         raise RunError(
             f"The run {state.run_id} is running already, as process {state.pid}.", "Wait for it, or stop it first."
         )
+    return start_process(folder, [sys.executable, "-m", "pitchpipe.training", "run", str(folder.resolve())])
+
+
+def start_process(folder: Path, command: list[str]) -> int:
+    """Starts the command that works in a folder, detached, and returns its number at once; it logs to `log.txt`."""
     (folder / FAILURE).unlink(missing_ok=True)
     with (folder / LOG).open("ab") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", "pitchpipe.training", "run", str(folder.resolve())],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -82,18 +88,23 @@ def run_and_wait(
 
 def stop_run(folder: Path, patience_seconds: float = 30.0) -> RunState:
     """Asks the run to stop at the next step and keep a checkpoint; ends it when it does not within the patience."""
+    end_process(folder, patience_seconds)
+    return read_state(folder)
+
+
+def end_process(folder: Path, patience_seconds: float = 30.0) -> None:
+    """Asks the process that works in a folder to end, and ends it when it does not within the patience."""
     process = read_json(folder / PROCESS)
-    state = read_state(folder)
-    if state.status is not RunStatus.RUNNING or state.pid is None:
-        return state
-    _signal(state.pid, signal.SIGTERM)
+    status, pid = derive_status(folder)
+    if status is not RunStatus.RUNNING or pid is None:
+        return
+    _signal(pid, signal.SIGTERM)
     deadline = time.monotonic() + patience_seconds
-    while process_started(state.pid) == process.get("started"):
+    while process_started(pid) == process.get("started"):
         if time.monotonic() > deadline:
-            _signal(state.pid, signal.SIGKILL)
+            _signal(pid, signal.SIGKILL)
             deadline = float("inf")
         time.sleep(0.05)
-    return read_state(folder)
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

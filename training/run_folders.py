@@ -12,12 +12,13 @@ that lies between is derived from what is there: nobody stores a status, so none
 
 from __future__ import annotations
 
-import errno
 import json
 import math
 import os
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -25,7 +26,7 @@ from typing import Any
 
 from pitchpipe.store.errors import NotFoundError, RunError
 from pitchpipe.store.identity import hash_file, new_id
-from pitchpipe.training.disk import DiskFullError
+from pitchpipe.training.disk import DiskFullError, is_disk_full
 from pitchpipe.training.plans import Plan, load_plan, plan_to_toml
 from pitchpipe.training.processes import is_alive
 
@@ -76,24 +77,30 @@ class RunState:
 
 def write_atomic(path: Path, data: bytes | str) -> None:
     """Writes a whole file or none: a temporary neighbour, flushed to the disk, takes the name at the end."""
+    with replace_whole(path) as part:
+        part.write_bytes(data.encode("utf-8") if isinstance(data, str) else data)
+
+
+@contextmanager
+def replace_whole(path: Path) -> Iterator[Path]:
+    """Gives a temporary neighbour to write; it is flushed to the disk and takes the name when all went well."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    raw = data.encode("utf-8") if isinstance(data, str) else data
     try:
-        with temporary.open("wb") as file:
-            file.write(raw)
-            file.flush()
+        yield temporary
+        with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_disk_full(error, path.parent):
             raise DiskFullError(
-                f"The disk that holds {path} is full: {error.strerror}.", "Free some space and try again."
+                f"The disk that holds {path} is full: {error.strerror or error}.", "Free some space and try again."
             ) from error
         raise RunError(
-            f"{path} could not be written: {error.strerror}.",
+            f"{path} could not be written: {error.strerror or error}.",
             "Fix what it names, the permissions perhaps, then retry.",
         ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
     _flush_folder(path.parent)
 
 
@@ -143,23 +150,29 @@ def read_plan(folder: Path) -> Plan:
     return load_plan(folder / PLAN)
 
 
-def read_state(folder: Path) -> RunState:
-    """Derives where the run stands from the files that are there."""
-    plan = read_plan(folder)
-    progress, process = read_json(folder / PROGRESS), read_json(folder / PROCESS)
-    failure, summary = read_json(folder / FAILURE), read_json(folder / SUMMARY)
+def derive_status(folder: Path) -> tuple[RunStatus, int | None]:
+    """How far the work in a folder came, and the number of the process that is at it, if one is alive."""
+    process = read_json(folder / PROCESS)
     pid = process.get("pid")
     alive = pid is not None and is_alive(pid, process.get("started"))
     if (folder / MANIFEST).is_file():
         status = RunStatus.FINISHED
-    elif failure:
+    elif read_json(folder / FAILURE):
         status = RunStatus.FAILED
     elif alive:
         status = RunStatus.RUNNING
-    elif process or progress:
+    elif process or read_json(folder / PROGRESS):
         status = RunStatus.INTERRUPTED
     else:
         status = RunStatus.WAITING
+    return status, pid if alive else None
+
+
+def read_state(folder: Path) -> RunState:
+    """Derives where the run stands from the files that are there."""
+    plan = read_plan(folder)
+    progress, failure, summary = (read_json(folder / name) for name in (PROGRESS, FAILURE, SUMMARY))
+    status, pid = derive_status(folder)
     told = {RunStatus.FAILED: failure, RunStatus.FINISHED: summary.get("warning", {})}.get(status, {})
     return RunState(
         run_id=folder.resolve().name,
@@ -175,7 +188,7 @@ def read_state(folder: Path) -> RunState:
         seconds=progress.get("seconds"),
         happened=told.get("happened", ""),
         advice=told.get("advice", ""),
-        pid=pid if alive else None,
+        pid=pid,
         summary=summary,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pitchpipe.store.importing.argilla import is_argilla, parse_argilla
 from pitchpipe.store.importing.instruction_formats import (
     parse_alpaca,
     parse_kto,
@@ -12,6 +13,8 @@ from pitchpipe.store.importing.instruction_formats import (
     parse_prompt_completion,
     parse_sharegpt,
 )
+from pitchpipe.store.importing.label_studio import parse_label_studio
+from pitchpipe.store.importing.potato import is_potato, parse_potato
 from pitchpipe.store.importing.preference_formats import parse_hh_rlhf, parse_preference
 from pitchpipe.store.importing.rows import RawRow, RowParser
 from pitchpipe.store.importing.tree_formats import parse_oasst
@@ -25,6 +28,9 @@ PARSERS: Mapping[str, RowParser] = {
     "trl-kto": parse_kto,
     "hh-rlhf": parse_hh_rlhf,
     "oasst": parse_oasst,
+    "label-studio": parse_label_studio,
+    "argilla": parse_argilla,
+    "potato": parse_potato,
 }
 
 FORMATS: tuple[str, ...] = tuple(PARSERS)
@@ -38,6 +44,9 @@ SIGNS: Mapping[str, str] = {
     "trl-kto": "prompt, completion, label",
     "hh-rlhf": 'chosen, rejected that begin with "Human:"',
     "oasst": "message_tree_id, prompt with replies",
+    "label-studio": "data, annotations",
+    "argilla": "fields with responses, or a column that ends with .responses",
+    "potato": "label_annotations, or instance_id, user_id, labels",
 }
 """What the guess looks for, as told to a user whose file shows none of it."""
 
@@ -55,6 +64,12 @@ def guess_format(rows: Sequence[RawRow]) -> str | None:
 def _guess_row(row: RawRow) -> str | None:
     if "message_tree_id" in row and isinstance(row.get("prompt"), dict):
         return "oasst"
+    if isinstance(row.get("data"), dict) and ("annotations" in row or "completions" in row):
+        return "label-studio"
+    if is_potato(row):
+        return "potato"
+    if is_argilla(row):
+        return "argilla"
     if "chosen" in row and "rejected" in row:
         return "hh-rlhf" if "prompt" not in row and _is_transcript(row["chosen"]) else "trl-preference"
     if "prompt" in row and "completion" in row:

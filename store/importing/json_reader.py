@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from pitchpipe.store.errors import ImportFileError
+from pitchpipe.store.importing.progress import ReadMeter
 from pitchpipe.store.importing.raw_values import (
     MAX_LINE_BYTES,
     check_depth,
@@ -28,9 +30,9 @@ _CHUNK_CHARACTERS = 1 << 20
 _BLANK = " \t\r\n"
 
 
-def read_json_lines(path: Path) -> Iterator[RawResult]:
+def read_json_lines(path: Path, meter: ReadMeter) -> Iterator[RawResult]:
     """One raw row for every line that is not blank; a line that cannot be read is reported and reading goes on."""
-    with path.open("rb") as file:
+    with path.open("rb") as file, meter.watch(file.tell):
         for number, line in read_bounded_lines(file):
             if line is None:
                 yield RejectedRow(number, "", f"the line is longer than {MAX_LINE_BYTES:,} bytes")
@@ -64,12 +66,12 @@ def _check_object(value: Any, is_suspicious: bool) -> RawRow:
     return value
 
 
-def read_json_file(path: Path) -> Iterator[RawResult]:
+def read_json_file(path: Path, meter: ReadMeter) -> Iterator[RawResult]:
     """Raw rows of a .json file: an array of objects, or one object a line as many files of that name hold."""
     with path.open("rb") as file:
         first = file.read(1 << 16).removeprefix(codecs.BOM_UTF8).lstrip()
     if first.startswith(b"["):
-        return read_json_array(path)
+        return read_json_array(path, meter)
     if first.startswith(b"{"):
         first_line = first.split(b"\n", 1)[0]
         try:
@@ -80,7 +82,7 @@ def read_json_file(path: Path) -> Iterator[RawResult]:
                     f"{path.name} holds one JSON object over several lines, not a list of rows.",
                     "Give a file that holds a JSON array of objects, or one object a line (.jsonl).",
                 ) from None
-        return read_json_lines(path)
+        return read_json_lines(path, meter)
     found = describe(first[:20].decode("utf-8", "replace"))
     raise ImportFileError(
         f"{path.name} does not begin like JSON: expected [ or {{ but found {found}.",
@@ -88,14 +90,15 @@ def read_json_file(path: Path) -> Iterator[RawResult]:
     )
 
 
-def read_json_array(path: Path) -> Iterator[RawResult]:
+def read_json_array(path: Path, meter: ReadMeter) -> Iterator[RawResult]:
     """Raw rows of one JSON array, read piece by piece; `line` counts the elements from 1.
 
     An element that is not sound is reported and reading goes on behind it, as long as its end can be found.
     """
     elements = _ArrayReader(path)
     try:
-        yield from elements.read()
+        with meter.watch(elements.tell):
+            yield from elements.read()
     finally:
         elements.close()
 
@@ -105,7 +108,8 @@ class _ArrayReader:
 
     def __init__(self, path: Path) -> None:
         # Bytes that are not UTF-8 become lone surrogates, so that only the row they stand in is refused.
-        self._file = path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
+        self._bytes = path.open("rb")
+        self._file = io.TextIOWrapper(self._bytes, encoding="utf-8-sig", errors="surrogateescape", newline="")
         self._buffer = ""
         self._position = 0
         self._at_end = False
@@ -113,6 +117,10 @@ class _ArrayReader:
 
     def close(self) -> None:
         self._file.close()
+
+    def tell(self) -> int:
+        """Bytes read so far."""
+        return self._bytes.tell()
 
     def read(self) -> Iterator[RawResult]:
         self._skip_blanks()

@@ -15,6 +15,7 @@ read by `Mapping.parse`, which raises `RowProblem` for a row that does not fit.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -161,6 +162,15 @@ class Mapping:
             known = ", ".join(_SPLITS)
             raise RowProblem(self.templates["split"].name, f"the split {describe(name)} is none of {known}")
         return split
+
+
+def find_split(name: str) -> Split | None:
+    """The side that a split's name means, also where more follows it; None for a name that means none.
+
+    >>> find_split("test_prefs"), find_split("core")
+    (<Split.HOLDOUT: 'holdout'>, None)
+    """
+    return _SPLITS.get(name.lower()) or _SPLITS.get(re.split(r"[-_.]", name.lower())[0])
 
 
 def _has_field(row: RawRow, field: Field) -> bool:

@@ -1,38 +1,52 @@
-"""From a file to parsed rows: finds the reader by the file's suffix and the parser by format, mapping or guess.
+"""From a file or folder to parsed rows, by a format, a mapping, or the guess which format it is.
 
 What concerns the file as a whole is raised before the first row; what concerns one row is a `RejectedRow` in its place.
 """
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 
-from pitchpipe.store.errors import ImportFileError, NotFoundError, UsageError
+from pitchpipe.store.errors import ImportFileError, UsageError
+from pitchpipe.store.importing.folders import Part
 from pitchpipe.store.importing.formats import FORMATS, PARSERS, SIGNS, guess_format
-from pitchpipe.store.importing.json_reader import RawResult, read_json_file, read_json_lines
+from pitchpipe.store.importing.json_reader import RawResult
+from pitchpipe.store.importing.mapping import find_split
 from pitchpipe.store.importing.mapping_file import load_mapping
+from pitchpipe.store.importing.progress import ReadMeter
+from pitchpipe.store.importing.raw_reading import SUFFIXES, read_raw_rows
 from pitchpipe.store.importing.rows import RawRow, RowParser, RowProblem, list_columns
-from pitchpipe.store.importing.table_reader import read_parquet, read_table
 from pitchpipe.store.records import ParsedRow, RejectedRow
 
-_TEXT_TABLES = (".csv", ".tsv", ".txt")
-SUFFIXES = (".jsonl", ".ndjson", ".json", *_TEXT_TABLES, ".parquet")
-_FIRST_ROWS = 50
+__all__ = ["FIRST_ROWS", "SUFFIXES", "OpenedFile", "open_examples", "read_examples", "read_raw_rows"]
+
+FIRST_ROWS = 50
 """How many rows are looked at before a format is guessed or a mapping's columns are called wrong."""
 
 
+@dataclass(frozen=True, slots=True)
+class OpenedFile:
+    """A file whose first rows have been seen and whose way of reading is settled."""
+
+    format: str | None
+    """The format by which it is read, None with a mapping."""
+    is_guessed: bool
+    rows: Iterator[ParsedRow | RejectedRow]
+
+
 def read_examples(
-    path: Path, format: str | None = None, mapping: Path | None = None
+    path: Path, format: str | None = None, mapping: Path | None = None, meter: ReadMeter | None = None
 ) -> Iterator[ParsedRow | RejectedRow]:
     """Every row of a file as an example or a rejection, in the file's order and in bounded memory.
 
     Args:
-        path: A .jsonl, .ndjson, .json, .csv, .tsv, .txt or .parquet file.
+        path: A .jsonl, .ndjson, .json, .csv, .tsv, .txt, .parquet or .arrow file, or a folder of such.
         format: One of `FORMATS`; None guesses from the first rows.
         mapping: A mapping file, instead of a format.
+        meter: is told how many bytes there are and were read.
 
     Raises:
         NotFoundError: the file or the mapping file does not exist.
@@ -40,23 +54,31 @@ def read_examples(
             that the mapping names.
         UsageError: the suffix or format is unknown, the mapping file is wrong, or both format and mapping are given.
     """
+    return open_examples(path, format, mapping, meter).rows
+
+
+def open_examples(
+    path: Path, format: str | None = None, mapping: Path | None = None, meter: ReadMeter | None = None
+) -> OpenedFile:
+    """As `read_examples`, and says by which format the file is read."""
     if format is not None and mapping is not None:
         raise UsageError(f"Both the format {format!r} and the mapping {mapping.name} are given.", "Give one of them.")
     if format is not None and format not in PARSERS:
         raise UsageError(f"The format {format!r} is unknown.", f"Use one of {', '.join(FORMATS)}, or a mapping file.")
     loaded = load_mapping(mapping) if mapping is not None else None
-    rows = read_raw_rows(path, loaded.columns if loaded is not None else None)
-    first = list(islice(rows, _FIRST_ROWS))
-    if not first:
+    rows = read_raw_rows(path, loaded.columns if loaded is not None else None, meter)
+    first = list(islice(rows, FIRST_ROWS))
+    if not any(not isinstance(item, Part) for item in first):
         raise ImportFileError(f"{path.name} holds no rows.", "Check that it is the right file.")
-    sound = [item[1] for item in first if not isinstance(item, RejectedRow)]
+    sound = [item[1] for item in first if isinstance(item, tuple)]
     if loaded is not None:
         loaded.check_columns(sound, path.name)
-        return _parse_rows(chain(first, rows), loaded.parse)
-    return _parse_rows(chain(first, rows), PARSERS[format or _require_format(path, first, sound)])
+        return OpenedFile(None, False, _parse_rows(chain(first, rows), loaded.parse))
+    name = format or _require_format(path, first, sound)
+    return OpenedFile(name, format is None, _parse_rows(chain(first, rows), PARSERS[name]))
 
 
-def _require_format(path: Path, first: Sequence[RawResult], sound: Sequence[RawRow]) -> str:
+def _require_format(path: Path, first: Sequence[RawResult | Part], sound: Sequence[RawRow]) -> str:
     if not sound:
         broken = next(item for item in first if isinstance(item, RejectedRow))
         raise ImportFileError(
@@ -73,81 +95,32 @@ def _require_format(path: Path, first: Sequence[RawResult], sound: Sequence[RawR
     return guess
 
 
-def _parse_rows(rows: Iterable[RawResult], parse: RowParser) -> Iterator[ParsedRow | RejectedRow]:
+def _parse_rows(rows: Iterable[RawResult | Part], parse: RowParser) -> Iterator[ParsedRow | RejectedRow]:
+    part: Part | None = None
     for item in rows:
-        if isinstance(item, RejectedRow):
-            yield item
-            continue
-        line, row = item
-        try:
-            yield from parse(line, row)
-        except RowProblem as problem:
-            yield RejectedRow(line, problem.column, problem.reason)
+        if isinstance(item, Part):
+            part = item
+        elif part is None:
+            yield from _parse_row(item, parse)
+        else:
+            for result in _parse_row(item, parse):
+                yield _place(result, part)
 
 
-def read_raw_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[RawResult]:
-    """Raw rows of a file by its suffix; `columns` names the cells of a text table without a header.
-
-    Raises:
-        NotFoundError, ImportFileError, UsageError: as `read_examples`, before the first row.
-    """
-    suffix = path.suffix.lower()
-    _check_file(path, suffix)
-    if columns is not None and suffix not in _TEXT_TABLES:
-        raise UsageError(
-            f"The mapping names columns for {path.name}, whose columns have names of their own.",
-            f"Leave columns out; it is for {', '.join(_TEXT_TABLES)} files without a header.",
-        )
-    if suffix in _TEXT_TABLES:
-        rows = read_table(path, columns)
-    elif suffix == ".parquet":
-        rows = read_parquet(path)
-    else:
-        rows = read_json_file(path) if suffix == ".json" else read_json_lines(path)
-    return _report_disk_errors(path, rows)
-
-
-def _report_disk_errors(path: Path, rows: Iterator[RawResult]) -> Iterator[RawResult]:
-    try:
-        yield from rows
-    except OSError as problem:
-        raise ImportFileError(
-            f"{path.name} cannot be read: {problem.strerror or problem}.", "Check the disk and your right to read it."
-        ) from None
-
-
-def _check_file(path: Path, suffix: str) -> None:
-    try:
-        is_there, is_file = path.exists(), path.is_file()
-    except (OSError, ValueError) as problem:
-        raise NotFoundError(f"There is no file {str(path)!r}: {problem}.", "Check the name.") from None
-    if not is_there:
-        raise NotFoundError(f"There is no file {path}.", "Check the name and the folder you are in.")
-    if not is_file:
-        raise ImportFileError(f"{path} is not a file.", "Name one file; a folder is imported file by file.")
-    if suffix not in SUFFIXES:
-        raise UsageError(
-            f"{path.name} has the suffix {suffix!r}, which is unknown.", f"Use one of {', '.join(SUFFIXES)}."
-        )
-    try:
-        with path.open("rb") as file:
-            begin = file.read(1 << 12)
-    except OSError as problem:
-        raise ImportFileError(
-            f"{path.name} cannot be read: {problem.strerror}.", "Check your right to read it."
-        ) from None
-    _check_begin(path, suffix, begin)
-
-
-def _check_begin(path: Path, suffix: str, begin: bytes) -> None:
-    if not begin.strip(b" \t\r\n\xef\xbb\xbf"):
-        raise ImportFileError(f"{path.name} is empty.", "Check that it was written to the end.")
-    if suffix == ".parquet":
+def _parse_row(item: RawResult, parse: RowParser) -> Iterator[ParsedRow | RejectedRow]:
+    if isinstance(item, RejectedRow):
+        yield item
         return
-    if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise ImportFileError(f"{path.name} is UTF-16 text.", "Save it as UTF-8.")
-    first_line = begin.lstrip(b" \t\r\n\xef\xbb\xbf").split(b"\n", 1)[0].strip()
-    if suffix in (".jsonl", ".ndjson") and (first_line == b"[" or first_line.startswith(b"[{")):
-        raise ImportFileError(
-            f"{path.name} is one JSON array, not one object a line.", "Give it the suffix .json and import it again."
-        )
+    line, row = item
+    try:
+        yield from parse(line, row)
+    except RowProblem as problem:
+        yield RejectedRow(line, problem.column, problem.reason)
+
+
+def _place(result: ParsedRow | RejectedRow, part: Part) -> ParsedRow | RejectedRow:
+    """A row of a folder says which file it stands in, and takes the side that the file's place declares."""
+    if isinstance(result, RejectedRow):
+        return replace(result, reason=f"{part.name}: {result.reason}")
+    split = find_split(part.split) if part.split is not None and result.split is None else None
+    return result if split is None else replace(result, split=split)

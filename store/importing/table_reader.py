@@ -1,27 +1,26 @@
-"""Raw rows of tables: CSV, tab-separated text and Parquet. Cells of text tables are text; Parquet keeps its types."""
+"""Raw rows of text tables: CSV and tab-separated. Cells are text; of our own exports they are what was exported."""
 
 from __future__ import annotations
 
 import codecs
 import csv
-import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from pitchpipe.store.errors import ImportFileError
 from pitchpipe.store.importing.json_reader import RawResult
-from pitchpipe.store.importing.raw_values import MAX_LINE_BYTES, check_row, find_text_fault, read_bounded_lines
-from pitchpipe.store.importing.rows import RawRow, RowProblem, describe, list_columns
+from pitchpipe.store.importing.progress import ReadMeter
+from pitchpipe.store.importing.raw_values import MAX_LINE_BYTES, find_text_fault, read_bounded_lines
+from pitchpipe.store.importing.rows import describe, list_columns
 from pitchpipe.store.records import RejectedRow
 
 _DELIMITERS = (",", "\t", ";")
-_BATCH_ROWS = 1024
 _TOO_LONG = "\x00too long"
 """Stands for a line that was not read; NUL, which no sound line holds, keeps it apart from text."""
 
 
-def read_table(path: Path, columns: Sequence[str] | None = None) -> Iterator[RawResult]:
+def read_table(path: Path, meter: ReadMeter, columns: Sequence[str] | None = None) -> Iterator[RawResult]:
     """Rows of a CSV or tab-separated file; `columns` names the cells of a file without a header.
 
     The delimiter is the one among comma, tab and semicolon that the first line holds most often. `line` is the line on
@@ -32,7 +31,7 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> Iterator[Raw
     """
     delimiter = _guess_delimiter(path)
     csv.field_size_limit(MAX_LINE_BYTES)
-    with path.open("rb") as file:
+    with path.open("rb") as file, meter.watch(file.tell):
         reader = csv.reader(_decode_lines(file), delimiter=delimiter, strict=True)
         names = list(columns) if columns is not None else _read_header(reader, path)
         begins = reader.line_num
@@ -99,64 +98,3 @@ def _build_row(line: int, names: list[str], cells: list[str]) -> RawResult:
             if fault is not None:
                 return RejectedRow(line, name, fault)
     return line, dict(zip(names, cells, strict=True))
-
-
-def read_parquet(path: Path) -> Iterator[RawResult]:
-    """Rows of a Parquet file, batch by batch; NaN, which pandas writes for a missing number, becomes null.
-
-    Raises:
-        ImportFileError: the file is not Parquet, or a part of it cannot be read.
-    """
-    # Loading pyarrow takes a third of a second, which a command that reads no Parquet should not pay.
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            line = 0
-            for batch in file.iter_batches(batch_size=_BATCH_ROWS):
-                for row in _iterate_batch(batch):
-                    line += 1
-                    yield _check_parquet_row(line, row)
-    except (pyarrow.ArrowException, OSError) as problem:
-        raise ImportFileError(
-            f"{path.name} cannot be read as Parquet: {str(problem)[:200]}.",
-            "Check that the file is complete, or save it again as Parquet, JSONL or CSV.",
-        ) from None
-
-
-def _iterate_batch(batch: Any) -> Iterator[RawRow | RowProblem]:
-    names = batch.schema.names
-    try:
-        columns = [column.to_pylist() for column in batch.columns]
-    except (ValueError, OverflowError):  # a text that is not UTF-8, or a time that Python cannot hold
-        columns = None
-    if columns is not None:
-        for cells in zip(*columns, strict=True):
-            yield dict(zip(names, cells, strict=True))
-        return
-    for index in range(batch.num_rows):
-        yield _read_parquet_cells(batch, names, index)
-
-
-def _read_parquet_cells(batch: Any, names: list[str], index: int) -> RawRow | RowProblem:
-    row = {}
-    for name, column in zip(names, batch.columns, strict=True):
-        try:
-            row[name] = column[index].as_py()
-        except (ValueError, OverflowError) as problem:
-            return RowProblem(name, f"cannot be read: {str(problem)[:120]}")
-    return row
-
-
-def _check_parquet_row(line: int, row: RawRow | RowProblem) -> RawResult:
-    if isinstance(row, RowProblem):
-        return RejectedRow(line, row.column, row.reason)
-    for name, value in row.items():
-        if isinstance(value, float) and math.isnan(value):
-            row[name] = None
-    try:
-        check_row(row)
-    except RowProblem as problem:
-        return RejectedRow(line, problem.column, problem.reason)
-    return line, row

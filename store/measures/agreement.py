@@ -20,7 +20,14 @@ import numpy as np
 import polars as pl
 
 from pitchpipe.store.errors import UsageError
-from pitchpipe.store.measures.patterns import Floats, Patterns, count_patterns, keep_pairable, sum_squares
+from pitchpipe.store.measures.patterns import (
+    Floats,
+    Patterns,
+    count_patterns,
+    keep_pairable,
+    number_things,
+    sum_squares,
+)
 
 Level = Literal["nominal", "ordinal", "interval"]
 LEVELS: tuple[Level, ...] = ("nominal", "ordinal", "interval")
@@ -28,6 +35,8 @@ LEVELS: tuple[Level, ...] = ("nominal", "ordinal", "interval")
 _DRAW_BUDGET = 30_000_000
 """Pattern entries that the bootstrap may touch in all, about two seconds; a fine scale gets fewer resamples."""
 _FEWEST_RESAMPLES = 100
+_MIX, _MIX_RATER = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
+"""Odd numbers that spread pairs of numbers over 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +139,15 @@ def _read_ratings(ratings: pl.DataFrame | Iterable[tuple[str, str, Any]], level:
         table = table.with_columns(pl.col("value").cast(pl.Float64))
     if table["value"].dtype.is_float():
         table = table.filter(pl.col("value").is_finite())
+    return _drop_repeats(table)
+
+
+def _drop_repeats(table: pl.DataFrame) -> pl.DataFrame:
+    """Keeps the later row of a rater on a unit. Nearly always there is none to drop, which a hash tells fast."""
+    unit, rater = (number_things(table[name]).astype(np.uint64) for name in ("unit", "rater"))
+    mixed = np.sort(unit * _MIX + rater * _MIX_RATER)
+    if not (mixed[1:] == mixed[:-1]).any():
+        return table
     return table.unique(["unit", "rater"], keep="last")
 
 

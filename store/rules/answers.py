@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pitchpipe.store.rules.phrases import BOILERPLATE as PHRASES
-from pitchpipe.store.rules.phrases import PLACEHOLDER, straighten
+from pitchpipe.store.rules.phrases import BOILERPLATE_HINTS, PLACEHOLDER, straighten
 from pitchpipe.store.rules.phrases import REFUSAL as REFUSING
 from pitchpipe.store.rules.reading import Span, blank_code, list_answers, list_taught, quote
 from pitchpipe.store.rules.rule import Background, Finding, Parameter, Row, Rule
@@ -48,16 +48,26 @@ def _find_refusal(rows: Sequence[Row], parameters: Mapping[str, Any], _: Backgro
 
 
 def _find_boilerplate(rows: Sequence[Row], parameters: Mapping[str, Any], _: Background) -> Iterator[Finding]:
-    wanted = [(kind, pattern) for kind, pattern in PHRASES.items() if parameters[kind]]
+    wanted = [kind for kind in PHRASES if parameters[kind]]
     for place, row in enumerate(rows):
         for field, text in list_taught(row):
-            prose = straighten(blank_code(text))
-            spans: list[Span] = [[*hit.span(), kind] for kind, pattern in wanted for hit in pattern.finditer(prose)]
+            spans = _find_talk(text, wanted)
             if spans:
                 start, end, kind = min(spans)
                 evidence = {"field": field, "spans": sorted(spans)}
                 yield Finding(place, f"{_MEANING[kind]}: {quote(text[start:end])}", evidence)
                 break
+
+
+def _find_talk(text: str, kinds: Sequence[str]) -> list[Span]:
+    prose = straighten(blank_code(text))
+    small = prose.lower()
+    return [
+        [*found.span(), kind]
+        for kind in kinds
+        if any(hint in small for hint in BOILERPLATE_HINTS[kind])
+        for found in PHRASES[kind].finditer(prose)
+    ]
 
 
 EMPTY_ANSWER = Rule(

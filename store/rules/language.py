@@ -33,7 +33,8 @@ def _find(rows: Sequence[Row], parameters: Mapping[str, Any], _: Background) -> 
             if len(prose) < parameters["shortest"]:
                 continue
             language, confidence = identify_language(prose, "en" in wanted)
-            if language not in wanted and confidence >= parameters["confidence"]:
+            is_sure = language not in wanted and confidence >= parameters["confidence"]
+            if is_sure and not is_code(text):
                 reason = f"it is in '{language}' ({confidence:.0%} sure), not in {' or '.join(sorted(wanted))}"
                 evidence = {"field": field, "score": round(confidence, 4), "language": language}
                 yield Finding(place, reason, evidence)
@@ -61,9 +62,11 @@ def _list_judged(row: Row, texts: str) -> Iterator[tuple[str, str]]:
 
 
 def find_prose(text: str) -> str:
-    """The words of the beginning of a text without code, digits and punctuation; nothing where it is code."""
-    if is_code(text):
-        return ""
+    """The words of the beginning of a text without marked code, digits and punctuation.
+
+    >>> find_prose("Call `f(x)` 3 times, then stop.")
+    'Call times then stop'
+    """
     return " ".join(_WORD.findall(blank_code(text)[: _LOOK_AT * 2]))[:_LOOK_AT]
 
 

@@ -9,6 +9,8 @@ from pitchpipe.store.errors import UsageError
 from pitchpipe.store.rules.reading import list_answers, list_taught, read_turns
 from pitchpipe.store.rules.rule import Background, Conversation, Finding, Parameter, Row, Rule
 
+_ASKED = ("user", "a")
+
 
 def _find_long(rows: Sequence[Row], parameters: Mapping[str, Any], background: Background) -> Iterator[Finding]:
     limit = parameters["most_tokens"]
@@ -26,9 +28,9 @@ def _find_long(rows: Sequence[Row], parameters: Mapping[str, Any], background: B
 def _find_short(rows: Sequence[Row], parameters: Mapping[str, Any], background: Background) -> Iterator[Finding]:
     limit = parameters["fewest_tokens"]
     answers = [(place, field, text) for place, row in enumerate(rows) for field, text in list_taught(row)]
-    # What the template adds to an answer is no part of it: the same conversation with an empty one is taken off.
-    lengths = _count(background, "too_short", [(("assistant", text),) for _, _, text in answers])
-    blank = _count(background, "too_short", [(("assistant", ""),)])[0]
+    # What the template and a request take is no part of the answer: the same with an empty answer is taken off.
+    lengths = _count(background, "too_short", [(_ASKED, ("assistant", text)) for _, _, text in answers])
+    blank = _count(background, "too_short", [(_ASKED, ("assistant", ""))])[0]
     told: set[int] = set()
     for (place, field, _), length in zip(answers, lengths, strict=True):
         if length - blank < limit and place not in told:

@@ -36,6 +36,8 @@ _IP4 = re.compile(r"(?<![\w.-])(?<![vV] )(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d)")
 _IP6 = re.compile(r"(?<![\w:.])(?:[0-9a-fA-F]{1,4}:){2,7}(?::|[0-9a-fA-F]{1,4})(?::?[0-9a-fA-F]{1,4}){0,6}(?![\w:])")
 _VERSION_BEFORE = re.compile(r"(?i)(?:version|release|build|section|v\.?|ver\.?|firmware|driver)\s*$")
 _PHONE = re.compile(r"(?<![\w.#/=-])(?:\+|\(\+?)?\d[\d\s().\-/\u2010-\u2015]{5,22}\d(?![\w]|[.,]\d)")
+_FEWEST_DIGITS = 8
+"""Of a number without its country code; shorter ones are rooms, years and scores far more often."""
 _DIGITS = re.compile(r"\D*\d+")
 _NUMBER_OF_A_THING = re.compile(
     r"(?i)(?:order|invoice|ticket|case|ref(?:erence)?|account|serial|model|part|item|tracking|isbn|issn|id|no|nr|number|sku|code"
@@ -137,7 +139,8 @@ def _match_phone(shape: re.Match[str], text: str, region: str) -> tuple[int, int
 
     written, before = shape[0], text[max(0, shape.start() - 40) : shape.start()]
     is_international = written.lstrip("(").startswith("+")
-    is_written_so = is_international or any(not c.isdigit() for c in written) or _PHONE_BEFORE.search(before)
+    is_grouped = not written.isdigit() and sum(map(str.isdigit, written)) >= _FEWEST_DIGITS
+    is_written_so = is_international or is_grouped or _PHONE_BEFORE.search(before)
     if not is_written_so or not (is_international or region) or "\n" in written:
         return None
     if _NUMBER_OF_A_THING.search(before):

@@ -81,6 +81,22 @@ BOILERPLATE = {
     ),
 }
 """By kind; looked for in prose, not in code."""
+BOILERPLATE_HINTS = {
+    "as_an_ai": (" ai", "language model", "artificial intelligence"),
+    "model_identity": ("i am", "i'm", "i was", "i've been", "my name is", "language model", "assistant", "chatbot"),
+    "cutoff_date": (
+        "cutoff",
+        "cut-off",
+        "cut off",
+        "my last",
+        "my latest",
+        "my most recent",
+        "my training",
+        "my knowledge",
+    ),
+    "promised_link_or_image": ("[", "link", "url", "image", "picture", "photo", "screenshot"),
+}
+"""Of each kind, pieces of which one stands in every text that it is found in: they are looked up far faster."""
 
 
 def straighten(text: str) -> str:

@@ -26,6 +26,7 @@ _WRITES_TALK = re.compile(
 )
 _KEY_WORDS = 8
 _WORD = re.compile(r"\w+")
+_FIRST_WORDS = re.compile(r"\W*(?:\w+\W+){7}\w+")
 
 
 def _find(rows: Sequence[Row], parameters: Mapping[str, Any], _: Background) -> Iterator[Finding]:
@@ -67,9 +68,10 @@ def _index_requests(rows: Sequence[Row]) -> dict[tuple[str, ...], dict[str, str]
     for row in rows:
         for turn in read_turns(row):
             if turn["role"] == "user":
-                words = _WORD.findall(turn["content"].lower())
-                if len(words) >= _KEY_WORDS:
-                    index.setdefault(tuple(words[:_KEY_WORDS]), {})[row["example_id"]] = turn["content"]
+                begin = _FIRST_WORDS.match(turn["content"])
+                if begin is not None:
+                    key = tuple(_WORD.findall(begin[0].lower()))
+                    index.setdefault(key, {})[row["example_id"]] = turn["content"]
     return index
 
 
@@ -79,8 +81,9 @@ def _find_request(
     """Another example's whole request at the beginning of a line."""
     start = 0
     for line in text.split("\n") if requests else ():
-        words = _WORD.findall(line[:400].lower())[:_KEY_WORDS]
-        others = requests.get(tuple(words)) if len(words) == _KEY_WORDS else None
+        others = None
+        if len(line) > 2 * _KEY_WORDS and (begin := _FIRST_WORDS.match(line)):
+            others = requests.get(tuple(_WORD.findall(begin[0].lower())))
         if others and example_id not in others:
             rest, own = normalise_text(text[start:]), normalise_text(asked)
             for other, request in others.items():

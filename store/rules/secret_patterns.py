@@ -75,7 +75,9 @@ def find_secrets(text: str) -> Iterator[Found]:
         for found in _URL_PASSWORD.finditer(text):
             if not _NO_SECRET.search(found[1]):
                 yield (*found.span(1), "password")
-    yield from _find_named(text)
+    small = text.lower()
+    if any(name in small for name in ("pass", "pwd", "secret", "token", "key")):
+        yield from _find_named(text)
 
 
 def _find_named(text: str) -> Iterator[Found]:

@@ -1,25 +1,28 @@
-"""`python -m tests.benchmarks [store|queue|people|annotate|data|duplicates]`: prints one JSON document a benchmark."""
+"""`python -m tests.benchmarks [NAME ...]`: runs the benchmarks named, or all, and prints a document of each."""
 
 from __future__ import annotations
 
 import json
 import sys
+from importlib import import_module
 
-from tests.benchmarks import annotate_page, data_page, duplicates_scale, people_scale, queue_load, store_scale
+MODULES = {
+    "annotate": "annotate_page",
+    "store": "store_scale",
+    "queue": "queue_load",
+    "people": "people_scale",
+    "duplicates": "duplicates_scale",
+    "export": "export_scale",
+    "data": "data_page",
+}
+"""By name, the module that has `measure()`."""
 
 
 def main() -> None:
     """Runs the benchmarks that are named, or all."""
-    known = {
-        "annotate": annotate_page.measure,
-        "store": store_scale.measure,
-        "queue": queue_load.measure,
-        "people": people_scale.measure,
-        "data": data_page.measure,
-        "duplicates": duplicates_scale.measure,
-    }
-    for name in sys.argv[1:] or known:
-        sys.stdout.write(json.dumps({name: known[name]()}, indent=1) + "\n")
+    for name in sys.argv[1:] or MODULES:
+        document = {name: import_module(f"tests.benchmarks.{MODULES[name]}").measure()}
+        sys.stdout.write(json.dumps(document, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import polars as pl
 
 from pitchpipe.store.answer_reading import read_work
 from pitchpipe.store.database import Store, open_store
+from pitchpipe.store.judgement_reading import measure_project_agreement
 from pitchpipe.store.measures.agreement import measure_agreement
 from pitchpipe.store.projects import create_project
 from pitchpipe.store.quality_reading import describe_project_quality
@@ -44,6 +45,7 @@ def measure(sizes: tuple[int, ...] = (10_000, 1_000_000), rounds: int = 3) -> di
                 "read_work": lambda store=store: read_work(store, "p"),
                 "describe_raters": lambda store=store: describe_raters(store, "p"),
                 "describe_project_quality": lambda store=store: describe_project_quality(store, "p"),
+                "measure_project_agreement": lambda store=store: measure_project_agreement(store, "p"),
                 "agreement_of_one_question": lambda ratings=ratings: measure_agreement(ratings, "ordinal", 300),
             }
             found[size] = {name: min(_time(task) for _ in range(rounds)) for name, task in tasks.items()}

@@ -14,12 +14,12 @@ from pitchpipe.store.consensus_preview import (
     compare_strategies,
     count_drops,
     preview_strategies,
-    read_answers,
 )
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import NotFoundError, UsageError
 from pitchpipe.store.gold import set_gold
 from pitchpipe.store.ingest import import_file
+from pitchpipe.store.project_answers import read_answers, read_requests
 from pitchpipe.store.projects import create_project
 from pitchpipe.store.question_answers import Given
 from tests.store.judged import PROJECT, add_example, add_judgement, add_task, prefer
@@ -110,6 +110,7 @@ def test_a_known_answer_measures_and_is_no_row(store: Store) -> None:
     votes = by_name(found)["majority"]
     assert (votes.distribution, votes.right.hits, votes.right.total) == ({"a": 2}, 0, 1)
     assert read_answers(store, PROJECT).describe_questions() == [("verdict", False, 2)]
+    assert read_requests(store, ["e1", "e1", "nobody"]) == {"e1": "The request of e1"}
 
 
 def test_a_question_that_nobody_answered_lists_those_that_were(store: Store) -> None:

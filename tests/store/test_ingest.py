@@ -172,3 +172,29 @@ def test_all_messages_of_an_oasst_tree_lie_on_one_side(store: Store, real_data: 
     assert len(sides) == 100
     assert {len(split) for _, split in sides} == {1}
     assert {split[0] for _, split in sides} == {"train", "holdout"}
+
+
+def test_an_answer_that_a_rater_wrote_elsewhere_stands_as_theirs(store: Store, tmp_path: Path) -> None:
+    create_project(store, "p", holdout_share=0.0)
+    result = {"from_name": "answer", "to_name": "prompt", "type": "textarea", "value": {"text": ["Hello."]}}
+    task = {"id": 1, "data": {"prompt": "hi"}, "annotations": [{"completed_by": "ana", "result": [result]}]}
+    path = tmp_path / "tasks.json"
+    path.write_text(json.dumps([task]))
+    report = import_file(store, path, "p")
+    assert report.added == {"examples": 1, "candidates": 1, "tasks": 1, "judgements": 1}
+    found = store.read(
+        "SELECT c.text, c.origin, j.annotator, j.kind FROM candidates c JOIN judgements j ON j.id = c.judgement_id"
+    )
+    assert found == [("Hello.", "person", "ana", "write")]
+    assert import_file(store, path, "p").added == {"examples": 0, "candidates": 0, "tasks": 0, "judgements": 0}
+
+
+def test_splits_of_a_folder_declare_the_side_of_the_seal(store: Store, tmp_path: Path) -> None:
+    create_project(store, "p", holdout_share=0.0)
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for split, number in (("train", 1), ("test", 2)):
+        row = {"prompt": f"Question {number}?", "completion": "yes"}
+        (folder / f"{split}-00000-of-00001.jsonl").write_text(json.dumps(row) + "\n")
+    report = import_file(store, folder, "p")
+    assert (report.accepted, report.holdout, report.file) == (2, 1, "data")

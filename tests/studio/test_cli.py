@@ -18,7 +18,7 @@ from pitchpipe.studio.cli import app
 
 COMMANDS = (
     "init", "import", "tasks", "agreement", "snapshot", "export", "train", "evaluate", "generate", "review", "report",
-    "lineage", "people", "up", "demo", "doctor", "rules", "gold", "suggest",
+    "lineage", "people", "up", "demo", "doctor", "rules", "gold", "suggest", "export-check", "mixture", "check",
     "coverage", "next-labels", "subset",
 )  # fmt: skip
 
@@ -250,3 +250,39 @@ def test_a_known_answer_and_suggestions_come_in_by_command(workspace: Path, tmp_
     refused = pitchpipe("suggest", str(tmp_path / "bad.jsonl"), "-p", "p", "--source", "x", workspace=workspace)
     assert "Line 1 of 'bad.jsonl' is not JSON" in refused.stderr
     assert "is not JSON" in pitchpipe("gold", "-p", "p", "--task", "t", "--value", "{", workspace=workspace).stderr
+
+
+def test_a_recipe_is_previewed_saved_and_frozen(workspace: Path, tmp_path: Path) -> None:
+    """Of six pairs one is tied between the raters: with the tie policy drop it stays out, by name."""
+    recipe = tmp_path / "strict.json"
+    recipe.write_text('{"tie_policy": "drop"}')
+    preview = ask("snapshot", "preview", "--project", "p", "--recipe", str(recipe), workspace=workspace)
+    assert [(drop["rule"], drop["count"]) for drop in preview["drops"]] == [("tie", 1)]
+    assert (preview["counts"]["rows"], preview["refused"]) == (17, [])
+    assert ask("snapshot", "list", workspace=workspace)["snapshots"] == []
+    ask("snapshot", "recipe", "save", str(recipe), "--project", "p", "--name", "strict", workspace=workspace)
+    shown = ask("snapshot", "recipe", "show", "--project", "p", workspace=workspace)
+    assert shown["recipes"][0]["tie_policy"] == "drop"
+    made = ask("snapshot", "create", "-p", "p", "-n", "s", "--recipe", "strict", workspace=workspace)
+    assert made["id"] == preview["id"]
+    ask("snapshot", "create", "-p", "p", "-n", "all", workspace=workspace)
+    changed = ask("snapshot", "diff", "s", "all", workspace=workspace)
+    assert (len(changed["added"]), changed["drops"]) == (1, {"tie": [1, 0]})
+    done = pitchpipe(
+        "snapshot", "preview", "--project", "p", "--recipe", str(tmp_path / "no.json"), workspace=workspace
+    )
+    assert done.returncode == 2
+    assert "cannot be read" in done.stderr
+
+
+def test_a_dry_run_shows_the_rows_and_stores_nothing(workspace: Path, tmp_path: Path) -> None:
+    path = tmp_path / "more.jsonl"
+    path.write_text('{"prompt": "hi", "chosen": "x", "rejected": "y"}\n{broken\n')
+    shown = pitchpipe("import", str(path), "--project", "p", "--dry-run", workspace=workspace)
+    assert shown.returncode == 0, shown.stderr
+    assert "is read as trl-preference: its rows have chosen, rejected" in shown.stdout
+    assert "2 rows, 1 accepted, 1 rejected" in shown.stdout
+    assert "row 2, 2: broken JSON" in shown.stdout
+    preview = ask("import", str(path), "--project", "p", "--dry-run", workspace=workspace)
+    assert preview["new"] == {"examples": 1, "candidates": 2, "tasks": 1, "judgements": 1}
+    assert ask("import", str(path), "--project", "p", workspace=workspace)["examples"] == 1

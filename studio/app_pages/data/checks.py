@@ -1,13 +1,93 @@
-"""A view of the Data page."""
+"""The Checks view: choose rules of quality, see every row that they hit and why, then take them into the recipe."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import streamlit as st
 
+from pitchpipe.store.checking import Preview, preview_rules
 from pitchpipe.store.database import Store
+from pitchpipe.store.errors import PitchpipeError
+from pitchpipe.store.quality_reading import read_mark
 from pitchpipe.store.records import Project
+from pitchpipe.store.rules.rule import RuleChoice
+from pitchpipe.store.rules_background import read_background
+from pitchpipe.studio.app_pages.data import checks_chain, checks_hits, checks_sets
+from pitchpipe.studio.app_pages.showing import show_problem
+
+RECIPE_KEY = "recipe_rules"
+"""In the session: the chain (a tuple of RuleChoice) that the recipe editor takes over."""
+_FOUND = "checks_found"
 
 
-def show_view(store: Store, project: Project | None, curator: str) -> None:  # noqa: ARG001
-    """Shows the view."""
-    st.info(f"This view is being built, {curator}.")
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A preview with what it was made of, so that it is told when it no longer fits what is chosen."""
+
+    project: str
+    choices: tuple[RuleChoice, ...]
+    model: str
+    mark: object
+    preview: Preview
+
+
+def show_view(store: Store, project: Project | None, curator: str) -> None:
+    """Rules on the left, what they found on the right."""
+    if project is None:
+        return
+    left, right = st.columns([1, 2.05], gap="medium")
+    with left:
+        choices = checks_chain.choose_chain(project.name)
+        model = checks_sets.choose_background(store, project.name, curator, choices)
+    with right:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            label = f"Check with {len(choices)} rule{'' if len(choices) == 1 else 's'}"
+            is_asked = st.button(label, type="primary", disabled=not choices, key="checks_run")
+            place = st.container()
+        if is_asked:
+            _run(store, project.name, choices, model)
+        found: _Found | None = st.session_state.get(_FOUND)
+        if found is None or found.project != project.name:
+            _show_beginning()
+            return
+        with place:
+            _show_take(found.choices)
+        if found.choices != choices or found.model != model:
+            st.caption("Other rules or dials are chosen than those of the results below: check again.")
+        elif found.mark != read_mark(store, project.name):
+            st.caption("Something in the project has changed since these results: check again.")
+        checks_hits.show_results(store, project.name, curator, found.preview)
+
+
+def _show_beginning() -> None:
+    with st.container(key="card_checks_beginning"):
+        st.subheader("Nothing is dropped before you have seen it", anchor=False)
+        st.text(
+            "Choose rules on the left and check. You see every row that a rule hits, the reason, and the place in the "
+            "text. Then you take the rules into a recipe, or decide on single rows."
+        )
+
+
+def _run(store: Store, project: str, choices: tuple[RuleChoice, ...], model: str) -> None:
+    """Applies the chain with a bar that says which rule is at work; a mistake is told and leaves the last results."""
+    bar = st.progress(0.0, "Reading the rows")
+    try:
+        count = checks_sets.load_counter(model) if model else None
+        background = read_background(store, project, count)
+        mark = read_mark(store, project)
+        preview = preview_rules(
+            store, project, choices, background, lambda done, total, title: bar.progress(done / total, title)
+        )
+        st.session_state[_FOUND] = _Found(project, choices, model, mark, preview)
+    except PitchpipeError as error:
+        show_problem(error.happened, error.advice)
+    finally:
+        bar.empty()
+
+
+def _show_take(choices: tuple[RuleChoice, ...]) -> None:
+    if st.button("Take into the recipe", icon=":material/playlist_add_check:", key="checks_take"):
+        st.session_state[RECIPE_KEY] = choices
+    if st.session_state.get(RECIPE_KEY) == choices:
+        st.caption("These rules are in the recipe; freeze it under Snapshots.")

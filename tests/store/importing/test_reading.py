@@ -50,7 +50,7 @@ def test_a_file_that_cannot_be_imported_is_refused_before_the_first_row(
 def test_a_missing_file_and_a_folder_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match=r"There is no file .*gone\.jsonl"):
         read_examples(tmp_path / "gone.jsonl")
-    with pytest.raises(ImportFileError, match="is not a file"):
+    with pytest.raises(ImportFileError, match="holds no data files"):
         read_examples(tmp_path)
     with pytest.raises(NotFoundError):
         read_examples(Path("a\x00b.jsonl"))

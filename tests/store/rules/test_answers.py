@@ -127,11 +127,14 @@ def test_answers_that_go_round_in_circles_are_found() -> None:
 
 
 def test_the_share_of_repeated_lines_is_that_of_a_count_by_hand() -> None:
-    # Ten lines of which four stood there before: 4 / 10, and the limit is 0.30.
-    lines = [f"Line number {word} here." for word in ("one", "two", "three", "four", "five", "six")]
-    (hit,) = find("repetition", [answer("\n".join(lines + lines[:4]))])
-    assert hit.evidence["score"] == 0.4
-    assert len(hit.evidence["spans"]) == 4
+    # Ten lines of four words of which six stood there before: 6 / 10. The limit of Gopher is 0.30, and that of a text
+    # of 40 words 0.30 + (1 - 40 / 300) * (0.50 - 0.30) = 0.4733.
+    lines = [f"Line number {word} here." for word in ("one", "two", "three", "four")]
+    (hit,) = find("repetition", [answer("\n".join(lines * 2 + lines[:2]))])
+    assert hit.evidence["score"] == 0.6
+    assert len(hit.evidence["spans"]) == 6
+    assert "60% of the answer; the limit is 47%" in hit.reason
+    assert find("repetition", [answer("\n".join(lines * 2 + lines[:2]))], leniency=1.4) == []
 
 
 def test_lists_refrains_and_enumerations_are_no_repetition() -> None:

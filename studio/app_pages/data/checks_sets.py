@@ -1,0 +1,71 @@
+"""What the rules of the Checks view compare with: evaluation sets, and the model whose tokens count."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import streamlit as st
+
+from pitchpipe.store.database import Store
+from pitchpipe.store.errors import PitchpipeError
+from pitchpipe.store.evaluation_sets import add_evaluation_set, list_evaluation_sets
+from pitchpipe.store.rules.rule import Conversation, RuleChoice
+from pitchpipe.studio.app_pages.showing import plain, show_problem
+from pitchpipe.studio.rule_verbs import NEEDS_MODEL
+
+_KINDS = ["jsonl", "json", "csv", "tsv", "parquet"]
+
+
+def choose_background(store: Store, project: str, curator: str, choices: Sequence[RuleChoice]) -> str:
+    """Shows evaluation sets and, where a rule counts tokens, asks for the model; returns its name, or nothing."""
+    needs_model = any(choice.rule in NEEDS_MODEL for choice in choices)
+    model = ""
+    with st.container(key="card_checks_sets", gap="small"):
+        if needs_model:
+            model = st.text_input(
+                "Model whose tokens count", "embedded", key="checks_model",
+                help="embedded, a folder with a tokenizer, the folder of a training run, or the id of a cached model.",
+            ).strip()  # fmt: skip
+        _show_sets(store, project, curator)
+    return model
+
+
+@lru_cache(maxsize=4)
+def load_counter(model: str) -> Callable[[Sequence[Conversation]], list[int]]:
+    """The token counter of a model, kept: a tokenizer takes a second to load."""
+    from pitchpipe.training.token_counting import load_token_counter
+
+    return load_token_counter(model)
+
+
+def _show_sets(store: Store, project: str, curator: str) -> None:
+    st.subheader("Evaluation sets", anchor=False)
+    sets = list_evaluation_sets(store, project)
+    if not sets:
+        st.caption("None yet. Add the tests that your model will be measured on, and no training row may contain them.")
+    for kept in sets:
+        st.markdown(f"{plain(kept.name)} · {kept.items:,} items")
+    with st.expander("Add a set"), st.form("checks_add_set", border=False, clear_on_submit=True):
+        file = st.file_uploader("File of test items", _KINDS, key="checks_set_file")
+        name = st.text_input("Name", key="checks_set_name", placeholder="gsm8k test")
+        if st.form_submit_button("Add") and file is not None:
+            _add_set(store, project, curator, file.name, file.getvalue(), name or Path(file.name).stem)
+
+
+def _add_set(store: Store, project: str, curator: str, file_name: str, content: bytes, name: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        # The name of an uploaded file is the browser's word: only its ending is used.
+        path = Path(folder) / f"items{Path(file_name).suffix}"
+        path.write_bytes(content)
+        try:
+            added = add_evaluation_set(store, project, path, name, curator)
+        except PitchpipeError as error:
+            show_problem(error.happened, error.advice)
+            return
+    if added.rejected:
+        st.warning(f"{len(added.rejected)} rows gave no item, the first in line {added.rejected[0].line}.")
+    else:
+        st.rerun()

@@ -1,0 +1,133 @@
+"""What one can do with the rules of quality, like `verbs`: one function a verb, plain values in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pitchpipe.store.checking import Preview, describe_hit, preview_rules
+from pitchpipe.store.database import Store
+from pitchpipe.store.errors import NotFoundError, UsageError
+from pitchpipe.store.rules.catalogue import RULES, find_rule
+from pitchpipe.store.rules.rule import Background, Rule, RuleChoice
+from pitchpipe.store.rules_background import read_background
+
+NEEDS_MODEL = ("too_long", "too_short")
+NEEDS_SETS = ("contamination",)
+"""Rules that cannot run without a model's tokens, or without anything to compare with."""
+
+
+def check(
+    store: Store,
+    project: str,
+    rule: list[str] | None = None,
+    set: dict[str, Any] | None = None,
+    evaluation_set: list[str] | None = None,
+    model: str | None = None,
+    limit: int = 100,
+    on_progress: Callable[[int, int, str], None] | None = None,
+) -> dict[str, Any]:
+    """What rules of quality would find in a project; nothing is changed.
+
+    Args:
+        rule: ids in order, each as `ID` or `ID:ACTION` (drop, mask, mark); every rule that can run, only marking, when
+            left out.
+        set: dials by name; `RULE.NAME` where several rules have one of that name.
+        evaluation_set: compare with these alone.
+        model: whose tokens count for too_long and too_short: embedded, a folder, a run's folder, a cached id.
+        limit: list at most so many hits of each rule.
+    """
+    if limit < 0:
+        raise UsageError(f"The limit {limit} is below 0.", "Give 0 for counts alone.")
+    background = _read_background(store, project, evaluation_set, model)
+    choices = read_choices(rule, set or {}, background)
+    preview = preview_rules(store, project, choices, background, on_progress)
+    return {"project": project, **describe_preview(preview, limit)}
+
+
+def _read_background(store: Store, project: str, wanted: list[str] | None, model: str | None) -> Background:
+    # The tokenizer takes a while to load, and most checks ask for no tokens.
+    from pitchpipe.training.token_counting import load_token_counter
+
+    background = read_background(store, project, load_token_counter(model) if model else None)
+    if not wanted:
+        return background
+    unknown = [name for name in wanted if name not in background.evaluation_sets]
+    if unknown:
+        known = ", ".join(background.evaluation_sets) or "none yet"
+        raise NotFoundError(f"There is no evaluation set '{unknown[0]}' in '{project}'.", f"The sets are: {known}.")
+    return replace(background, evaluation_sets={name: background.evaluation_sets[name] for name in wanted})
+
+
+def read_choices(
+    rules: Sequence[str] | None, dials: dict[str, Any], background: Background | None = None
+) -> tuple[RuleChoice, ...]:
+    """A chain from words. Without rules, all that can run with this background, only marking.
+
+    Raises:
+        UsageError: a rule is not known, or a dial is none of the chosen rules'.
+
+    >>> read_choices(["refusal:drop"], {"most_words": 9})
+    (RuleChoice(rule='refusal', action='drop', parameters=(('most_words', 9),)),)
+    """
+    if rules:
+        words = [text.partition(":") for text in rules]
+        chosen = [(find_rule(id), action or find_rule(id).actions[0]) for id, _, action in words]
+    else:
+        chosen = [(rule, "mark") for rule in RULES.values() if background is None or can_run(rule, background)]
+    for name in dials:
+        if not any(name in _name_dials(rule) for rule, _ in chosen):
+            raise UsageError(
+                f"No chosen rule has a dial '{name}'.",
+                f"They have: {', '.join(name for rule, _ in chosen for name in _name_dials(rule)) or 'none'}.",
+            )
+    return tuple(
+        RuleChoice(rule.id, action, tuple(_pick_dials(rule, dials).items()))  # type: ignore[arg-type]
+        for rule, action in chosen
+    )
+
+
+def can_run(rule: Rule, background: Background) -> bool:
+    """Whether a background has what a rule cannot do without."""
+    if rule.id in NEEDS_MODEL:
+        return background.count_tokens is not None
+    return rule.id not in NEEDS_SETS or bool(background.evaluation_sets)
+
+
+def _name_dials(rule: Rule) -> list[str]:
+    return [name for dial in rule.parameters for name in (dial.name, f"{rule.id}.{dial.name}")]
+
+
+def _pick_dials(rule: Rule, dials: dict[str, Any]) -> dict[str, Any]:
+    names = {dial.name for dial in rule.parameters}
+    general = {name: value for name, value in dials.items() if name in names}
+    own = {name.partition(".")[2]: value for name, value in dials.items() if name.startswith(f"{rule.id}.")}
+    return {**general, **own}
+
+
+def describe_preview(preview: Preview, limit: int) -> dict[str, Any]:
+    """A preview as plain values."""
+    rules = []
+    for step, count in enumerate(preview.rules):
+        hits = [hit for hit in preview.hits if hit.step == step]
+        rules.append(
+            {
+                "rule": count.rule,
+                "version": count.version,
+                "title": count.title,
+                "action": count.action,
+                "seen": count.seen,
+                "hits": count.hits,
+                "share": round(count.hits / count.seen, 4) if count.seen else 0.0,
+                "by_part": count.by_part,
+                "listed": [describe_hit(preview, hit) for hit in hits[:limit]],
+            }
+        )
+    return {
+        "rows": preview.considered,
+        "would_stay": preview.kept,
+        "before": preview.before,
+        "after": preview.after,
+        "rules": rules,
+    }

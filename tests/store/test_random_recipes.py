@@ -1,0 +1,145 @@
+"""Nothing is dropped without a listed reason: random projects and random recipes, down to the last unit."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from unittest import mock
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pitchpipe.store.knowledge import Knowledge, Recipe
+from pitchpipe.store.rules import catalogue
+from pitchpipe.store.rules.rule import Background, Finding, Parameter, Row, Rule, RuleChoice
+from pitchpipe.store.snapshot_building import Dataset, build_rows
+from pitchpipe.store.snapshot_rules import CERTAIN
+from pitchpipe.store.snapshot_units import list_units
+
+WORDS = ("Where is my parcel?", "Where is my parcel", "Bring it back.", "N/A", "", "yes yes yes yes", "Call 555 now")
+
+
+def find_words(rows: Sequence[Row], parameters: Mapping[str, Any], _: Background) -> Iterator[Finding]:
+    """Rows whose text has exactly so many words."""
+    for place, row in enumerate(rows):
+        text = " ".join(row[column] or "" for column in ("answer", "answer_a", "answer_b"))
+        if len(text.split()) == parameters["count"]:
+            yield Finding(place, f"the answers have {parameters['count']} words", {"words": len(text.split())})
+
+
+COUNTING = Rule("counting", "1", "Counts words", "For tests.", find_words, (Parameter("count", 3, "words"),))
+SURE = Rule("empty_answer", "9", "Counts words for sure", "For tests.", find_words, COUNTING.parameters)
+CHOICES = st.builds(
+    RuleChoice, st.sampled_from(["counting", "empty_answer"]), st.sampled_from(["drop", "mark"]),
+    st.integers(0, 4).map(lambda count: (("count", count),)),
+)  # fmt: skip
+RECIPES = st.builds(
+    Recipe,
+    near_duplicate_threshold=st.sampled_from([0.5, 0.8, 1.0]),
+    rules=st.lists(CHOICES, max_size=3).map(tuple),
+    weights=st.dictionaries(st.sampled_from(["a", "b"]), st.sampled_from([0.2, 1.0])).map(lambda w: tuple(w.items())),
+)
+
+
+@st.composite
+def projects(draw: st.DrawFn) -> Knowledge:
+    """Up to eight requests from two sources, up to three answers each, comparisons and ratings, some decisions."""
+    examples: dict[str, dict[str, Any]] = {}
+    candidates: dict[str, dict[str, Any]] = {}
+    tasks: dict[str, dict[str, Any]] = {}
+    judgements: dict[str, list[dict[str, Any]]] = {}
+    for number, source in enumerate(["a", "b", *draw(st.lists(st.sampled_from("ab"), max_size=6))]):
+        id = f"ex{number}"
+        asked = [{"role": "user", "content": draw(st.sampled_from(WORDS)) + str(draw(st.integers(0, 2)))}]
+        examples[id] = {"id": id, "messages": json.dumps(asked), "category": None, "group_id": f"g{number}",
+                        "split": draw(st.sampled_from(["train", "train", "holdout"])), "source": source,
+                        "judgement_id": None}  # fmt: skip
+        answers = [f"{id}c{place}" for place in range(draw(st.integers(0, 3)))]
+        for answer in answers:
+            candidates[answer] = make_answer(answer, id, draw(st.sampled_from(WORDS)))
+        if len(answers) > 1:
+            kind = draw(st.sampled_from(["compare", "rank"]))
+            purpose = draw(st.sampled_from([None, None, "gold"]))
+            tasks[f"{id}t"] = {"id": f"{id}t", "example_id": id, "kind": kind, "purpose": purpose, "repeat_of": None,
+                               "candidate_ids": json.dumps(answers if kind == "rank" else answers[:2])}  # fmt: skip
+            values = {"compare": {"verdict": draw(st.sampled_from(["a", "tie"])), "strength": None},
+                      "rank": {"ranks": list(range(len(answers)))}}  # fmt: skip
+            if draw(st.booleans()):
+                judgements[f"{id}t"] = [make_judgement(f"{id}j", f"{id}t", kind, values[kind])]
+    targets = st.sampled_from(sorted({*examples, *candidates}))
+    decided = draw(st.dictionaries(targets, st.sampled_from(["keep", "drop"]), max_size=4))
+    decisions = {target: {"target_id": target, "verdict": verdict, "reason": "so", "actor": "cora"}
+                 for target, verdict in decided.items()}  # fmt: skip
+    return Knowledge(examples, candidates, tasks, judgements, decisions)
+
+
+def make_answer(id: str, example_id: str, text: str) -> dict[str, Any]:
+    return {"id": id, "example_id": example_id, "origin": "import", "text": text, "model": None, "run_id": None,
+            "judgement_id": None, "parent_id": None}  # fmt: skip
+
+
+def make_judgement(id: str, task_id: str, kind: str, value: dict[str, Any]) -> dict[str, Any]:
+    return {"id": id, "task_id": task_id, "kind": kind, "annotator": "ana", "value": json.dumps(value), "detail": None,
+            "rubric_hash": None, "guideline_hash": None, "source": "annotator"}  # fmt: skip
+
+
+def build(known: Knowledge, recipe: Recipe, chosen: set[str] | None = None) -> Dataset:
+    with mock.patch.dict(catalogue.RULES, {rule.id: rule for rule in (COUNTING, SURE)}):
+        return build_rows(known, recipe, Background(), chosen)
+
+
+def name(thing: Any) -> tuple[str, str, str]:
+    """What a unit is called, as rows and drops both tell it."""
+    if isinstance(thing, dict):
+        answers = [thing[column] for column in ("candidate_id", "candidate_a", "candidate_b") if thing[column]]
+        return thing["row_kind"], thing["example_id"], " ".join(answers) or thing["example_id"]
+    return thing.row_kind, thing.example_id, thing.unit
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(known=projects(), recipe=RECIPES, slice_of=st.integers(0, 9))
+def test_every_unit_is_a_row_or_a_drop_with_rule_version_and_reason_and_never_both(
+    known: Knowledge, recipe: Recipe, slice_of: int
+) -> None:
+    chosen = None if slice_of > 8 else {id for id in known.examples if int(id[2:]) < slice_of}
+    made = build(known, recipe, chosen)
+    units = Counter(name(unit) for unit in list_units(known, recipe))
+    assert Counter(map(name, made.rows)) + Counter(map(name, made.dropped)) == units
+    assert all(count == 1 for count in units.values())  # so the sum above also says: on one list only
+    for drop in made.dropped:
+        assert drop.rule and drop.version and drop.reason
+        assert drop.evidence is None or json.loads(drop.evidence)
+    for mark in made.marked:
+        assert any(mark.row is row for row in made.rows), "only rows that stay are marked"
+    if chosen is not None:
+        assert {row["example_id"] for row in made.rows} <= chosen
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(known=projects(), recipe=RECIPES)
+def test_what_a_curator_keeps_falls_to_certain_rules_only(known: Knowledge, recipe: Recipe) -> None:
+    kept = {target for target, decision in known.decisions.items() if decision["verdict"] == "keep"}
+    rules = {choice.rule for choice in recipe.rules} - CERTAIN
+    for drop in build(known, recipe).dropped:
+        if drop.rule in rules:
+            assert drop.example_id not in kept
+            assert not set(drop.unit.split()) <= kept
+
+
+def test_a_kept_row_that_a_rule_found_is_told_as_kept() -> None:
+    with_words = {"count": 3}
+    known = Knowledge(
+        {"ex": {"id": "ex", "messages": '[{"role":"user","content":"Hi"}]', "category": None, "group_id": "g",
+                "split": "train", "source": "a", "judgement_id": None}},
+        {"c": make_answer("c", "ex", "Bring it back.")},
+        {}, {}, {"ex": {"target_id": "ex", "verdict": "keep", "reason": "", "actor": "cora"}},
+    )  # fmt: skip
+    choice = RuleChoice("counting", "drop", tuple(with_words.items()))
+    made = build(known, Recipe(rules=(choice,)))
+    assert [(mark.action, mark.rule, mark.reason) for mark in made.marked] == [
+        ("kept", "counting", "the answers have 3 words")
+    ]
+    sure = build(known, Recipe(rules=(RuleChoice("empty_answer", "drop", choice.parameters),)))
+    assert [(drop.rule, drop.version, drop.evidence) for drop in sure.dropped] == [("empty_answer", "9", '{"words":3}')]
