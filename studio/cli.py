@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pitchpipe.studio import cli_consensus, cli_data, cli_people, cli_rules, cli_snapshots
+from pitchpipe.studio import cli_consensus, cli_coverage, cli_data, cli_people, cli_rules, cli_snapshots
 from pitchpipe.studio.cli_exports import add_export_commands
 from pitchpipe.studio.cli_imports import show_preview
 from pitchpipe.studio.cli_options import DEFAULT_WORKSPACE, Json, ProjectName, RunId, Workspace
@@ -220,6 +220,7 @@ def doctor(workspace: Workspace = DEFAULT_WORKSPACE, json: Json = False) -> None
 
 cli_people.register(app)
 cli_rules.register(app)
+cli_coverage.register(app)
 
 
 def main() -> None:

@@ -60,6 +60,7 @@ def list_verbs() -> dict[str, Callable[..., Any]]:
     """Every verb by its name: what the command line and the API offer."""
     from pitchpipe.studio import (
         consensus_verbs,
+        coverage_verbs,
         data_verbs,
         export_verbs,
         import_verbs,
@@ -83,6 +84,7 @@ def list_verbs() -> dict[str, Callable[..., Any]]:
         *(snapshot_verbs.recipe_save, snapshot_verbs.recipe_show),
         *(export_verbs.export, export_verbs.prepare_export_check, export_verbs.start_export_check),
         *(export_verbs.export_checks, export_verbs.mixture),
+        *(coverage_verbs.coverage, coverage_verbs.next_labels, coverage_verbs.subset),
         *(running.prepare_training, running.prepare_evaluation, running.prepare_generation),
         *(running.start_training, running.start_evaluation, running.start_generation),
     )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
-from itertools import islice
 from math import log
 
-_WORD = re.compile(r"[^\W\d_][^\W\d_'’]+")
+_WORD = re.compile(r"[^\W\d_](?:[^\W\d_]|['’](?=[^\W\d_]))+")
 _FEWEST_LETTERS = 3
 _WORDS = 4
 _FEWEST_WORDS = 3
@@ -18,6 +17,12 @@ _NAMELESS = "mixed requests"
 _OFTEN = 0.05
 """A line that stands in this share of all texts is a form, not a request."""
 _EVERYWHERE = 0.1
+_ASKING = frozenset({
+    "please", "don't", "doesn't", "didn't", "can't", "won't", "isn't", "i'm", "i've", "i'd", "it's", "that's", "what's",
+    "you're", "does", "did", "doing", "let", "given", "give", "following", "want", "need", "use", "used", "using",
+    "like", "just", "make", "based", "know", "think", "tell", "way", "good", "best",
+})  # fmt: skip
+"""Words of asking, which say nothing of what is asked."""
 
 
 def name_clusters(texts: Sequence[str], labels: Sequence[int], clusters: int) -> list[str]:
@@ -80,7 +85,7 @@ def _join_words(ranked: Sequence[str], taken: Sequence[str]) -> str:
 
 def _list_words(text: str, forms: frozenset[str]) -> set[str]:
     read = "\n".join(line for line in text[:_READ_CHARACTERS].splitlines() if line.strip() not in forms)
-    words = (word.rstrip("'’").casefold().removesuffix("'s").removesuffix("’s") for word in _WORD.findall(read))
+    words = (word.replace("’", "'").casefold().removesuffix("'s") for word in _WORD.findall(read))
     stop = _read_stop_words()
     return {word for word in words if len(word) >= _FEWEST_LETTERS and word not in stop}
 
@@ -111,7 +116,7 @@ def _find_stem(word: str) -> str:
 def _read_stop_words() -> frozenset[str]:
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-    return frozenset(ENGLISH_STOP_WORDS) | {"don't", "doesn't", "can't", "i'm", "it's", "please", "does", "did", "let"}
+    return frozenset(ENGLISH_STOP_WORDS) | _ASKING
 
 
 def first_words(text: str, most: int = 80) -> str:
@@ -120,9 +125,5 @@ def first_words(text: str, most: int = 80) -> str:
     >>> first_words("Sort this list.\\nThen print it.", 16)
     'Sort this list.…'
     """
-    line = " ".join(islice(_split(text), most))
+    line = " ".join(text[: 20 * most].split())
     return line if len(line) <= most else line[: most - 1].rstrip() + "…"
-
-
-def _split(text: str) -> Iterable[str]:
-    return iter(text.split())

@@ -61,7 +61,7 @@ def find_next(store: Store, project: str, coverage: Coverage, limit: int = 20) -
     labels = coverage.clusters.labels
     judged = requests["judgements"].to_numpy() > 0
     found = []
-    for row, is_first in choose_next(coverage.matrix, unsure, judged, labels, limit):
+    for row, is_first in choose_next(coverage.topics, unsure, judged, labels, limit):
         example, _, answers, _, cluster, request = rows[row]
         doubt = doubts[row]
         assert doubt is not None, "an example was chosen that nobody can label"

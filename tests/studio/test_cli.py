@@ -21,6 +21,7 @@ COMMANDS = (
     "lineage", "people", "up", "demo", "doctor", "rules", "gold", "suggest", "export-check", "mixture", "check",
     "evaluation-sets",
     "rows", "row", "slices", "curate", "actions", "undo-action",
+    "coverage", "next-labels", "subset",
 )  # fmt: skip
 
 

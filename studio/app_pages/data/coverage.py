@@ -11,6 +11,7 @@ import streamlit as st
 from pitchpipe.store.coverage.clusters import MOST_CLUSTERS, lay_out
 from pitchpipe.store.coverage.covering import Coverage, read_coverage
 from pitchpipe.store.database import Store
+from pitchpipe.store.encoding import load_encoders
 from pitchpipe.store.quality_reading import read_mark
 from pitchpipe.store.records import Project
 from pitchpipe.studio.app_pages.showing import plain
@@ -30,10 +31,15 @@ def show_view(store: Store, project: Project | None, curator: str) -> None:
     if project is None:
         return
     st.html((files("pitchpipe.studio.app_pages.data") / "coverage.css").read_text(encoding="utf-8"))
-    head, wanted = st.columns([3, 1], vertical_alignment="bottom")
+    head, by, wanted = st.columns([3, 1, 1], vertical_alignment="bottom")
+    encoders = list(load_encoders(store.workspace))
+    encoder = "tfidf"
+    if len(encoders) > 1:
+        with by:
+            encoder = st.selectbox("Alike by", encoders, key="coverage_encoder", format_func=_name_encoder) or "tfidf"
     with wanted:
         count = st.selectbox("Clusters", range(MOST_CLUSTERS + 1), key="coverage_count", format_func=_name_count)
-    coverage = _keep_coverage(store, project.name, count or None)
+    coverage = _keep_coverage(store, project.name, count or None, encoder)
     with head:
         st.subheader("What the requests ask for", anchor=False)
         st.caption(plain(_describe(coverage)))
@@ -50,27 +56,27 @@ def show_view(store: Store, project: Project | None, curator: str) -> None:
 def keep_layout(coverage: Coverage) -> Any:
     """The rows on the map and their coordinates, kept as long as the clusters are."""
     kept = st.session_state.get(_LAID_OUT)
-    if kept is None or kept[0] is not coverage.matrix:
+    if kept is None or kept[0] is not coverage.topics:
         with st.spinner("Laying out the map"):
-            kept = (coverage.matrix, lay_out(coverage.matrix))
+            kept = (coverage.topics, lay_out(coverage.topics))
         st.session_state[_LAID_OUT] = kept
     return kept[1]
 
 
-def _keep_coverage(store: Store, project: str, count: int | None) -> Coverage:
+def _keep_coverage(store: Store, project: str, count: int | None, encoder: str) -> Coverage:
     """The coverage, read anew when something changed, clustered anew when the requests did."""
-    mark = (read_mark(store, project), count)
+    mark = (read_mark(store, project), count, encoder)
     kept = st.session_state.get(_KEPT)
     if kept is None or kept[0] != mark:
-        with st.status("Looking at the requests", expanded=True) as status:
+        progress = st.empty()  # emptied, not rerun: a press that comes with this run must not be lost
+        with progress.status("Looking at the requests", expanded=True) as status:
             earlier = kept[1] if kept is not None else None
             coverage = read_coverage(
-                store, project, count=count, earlier=earlier, tell=lambda words: status.write(words)
+                store, project, encoder=encoder, count=count, earlier=earlier, tell=lambda words: status.write(words)
             )
-            status.update(label="Looked at the requests", state="complete", expanded=False)
+        progress.empty()
         kept = (mark, coverage)
         st.session_state[_KEPT] = kept
-        st.rerun()  # takes the progress away
     found: Coverage = kept[1]
     return found
 
@@ -82,6 +88,10 @@ def _describe(coverage: Coverage) -> str:
     told = f"{len(requests):,} requests in {len(coverage.names)} clusters"
     told += f", of {kinds} kinds" if kinds > 1 else ""
     return f"{told} · {judged:,} judged · {int((requests['answers'] == 0).sum()):,} without an answer"
+
+
+def _name_encoder(encoder: str) -> str:
+    return {"tfidf": "words (TF-IDF)", "minilm": "meaning (MiniLM)"}.get(encoder, encoder)
 
 
 def _name_count(count: int) -> str:

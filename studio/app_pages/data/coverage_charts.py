@@ -81,10 +81,11 @@ def draw_bars(rows: pl.DataFrame) -> None:
     ).with_columns(pl.col("state").replace_strict({"judged": 0, "not judged": 1}).alias("place"))  # fmt: skip
     chart = alt.Chart(long).mark_bar(height=9).encode(
         y=alt.Y("label:N", sort=shown["label"].to_list(), title=None,
-                axis=alt.Axis(labelLimit=230, labelOverlap=False, ticks=False, domain=False, grid=False)),
+                axis=_name_axis(230)),
         x=alt.X("count:Q", title=None, axis=alt.Axis(tickCount=4, format="~s", domain=False)),
-        color=alt.Color("state:N", scale=alt.Scale(domain=["judged", "not judged"], range=[_ACCENT, "#b9c2cc"]),
+        color=alt.Color("state:N", scale=alt.Scale(domain=["judged", "not judged"], range=[_ACCENT, _GREY]),
                         legend=alt.Legend(orient="top", title=None)),
+        opacity=alt.Opacity("state:N", scale=alt.Scale(domain=["judged", "not judged"], range=[1, 0.5]), legend=None),
         order="place:O",
         tooltip=["label:N", "examples:Q", "answers:Q", "judgements:Q", alt.Tooltip("pairs:Q", title="pairs judged"),
                  alt.Tooltip("holdout:Q", title="sealed")],
@@ -104,7 +105,7 @@ def draw_gaps(gaps: Sequence[Gap]) -> None:
     ])  # fmt: skip
     base = alt.Chart(rows).encode(
         y=alt.Y("kind:N", sort=[gap.name for gap in gaps], title=None,
-                axis=alt.Axis(labelLimit=200, labelOverlap=False, ticks=False, domain=False, grid=False)),
+                axis=_name_axis(200)),
         tooltip=["kind:N", "found:Q", "wanted:Q", "missing:Q"],
     )  # fmt: skip
     bars = base.mark_bar(height=12).encode(
@@ -125,7 +126,7 @@ def draw_groups(before: dict[str, int], after: dict[str, int]) -> None:
     ])  # fmt: skip
     base = alt.Chart(rows).encode(
         y=alt.Y("group:N", sort=list(before), title=None,
-                axis=alt.Axis(labelLimit=220, labelOverlap=False, ticks=False, domain=False, grid=True)),
+                axis=_name_axis(220, grid=True)),
         x=alt.X("share:Q", title=None, axis=alt.Axis(format=".0%", tickCount=5, grid=False, domain=False)),
     )  # fmt: skip
     dots = base.mark_point(filled=True, size=90, opacity=1).encode(
@@ -135,6 +136,11 @@ def draw_groups(before: dict[str, int], after: dict[str, int]) -> None:
     )  # fmt: skip
     line = base.mark_line(color=_GREY, opacity=0.5).encode(detail="group:N")
     _draw(line + dots, 30 * min(12, len(before)) + 60)
+
+
+def _name_axis(limit: int, *, grid: bool = False) -> alt.Axis:
+    """An axis of names, every one of them shown."""
+    return alt.Axis(labelLimit=limit, labelOverlap=False, labelFlush=False, ticks=False, domain=False, grid=grid)
 
 
 def _draw(chart: alt.Chart | alt.LayerChart, height: int) -> None:

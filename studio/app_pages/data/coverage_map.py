@@ -80,7 +80,7 @@ def _show_list(coverage: Coverage, points: pl.DataFrame, ranges: dict[str, Any])
         for row in coverage.typical[cluster]:
             st.text(first_words(coverage.requests["request"][row], 240))
     within = np.flatnonzero(coverage.clusters.labels == cluster)
-    nearest = np.argsort(-(coverage.matrix[within] @ coverage.clusters.centres[cluster]), kind="stable")
+    nearest = np.argsort(-(coverage.topics[within] @ coverage.clusters.centres[cluster]), kind="stable")
     show_requests(coverage, within[nearest].tolist())
 
 
@@ -89,7 +89,7 @@ def show_requests(coverage: Coverage, rows: list[int]) -> None:
     listed = coverage.requests[rows[:_MOST_LISTED]]
     table = pl.DataFrame({
         "request": [first_words(text, 300) for text in listed["request"]],
-        "kind": listed["kind"], "source": listed["source"], "split": listed["split"],
+        "kind": listed["kind"].fill_null(""), "source": listed["source"], "split": listed["split"],
         "answers": listed["answers"], "judgements": listed["judgements"], "id": listed["example"],
     })  # fmt: skip
     st.dataframe(

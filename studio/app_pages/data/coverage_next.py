@@ -38,7 +38,7 @@ def show_part(store: Store, project: Project, curator: str, coverage: Coverage) 
 
 
 def _keep_next(store: Store, project: str, coverage: Coverage, limit: int) -> list[NextLabel]:
-    mark = (read_mark(store, project), limit, coverage.count)
+    mark = (read_mark(store, project), limit, coverage.count, coverage.encoder)
     kept = st.session_state.get(_KEPT)
     if kept is None or kept[0] != mark:
         with st.spinner("Weighing what is unsure"):

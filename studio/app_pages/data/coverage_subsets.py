@@ -8,7 +8,7 @@ import polars as pl
 import streamlit as st
 
 from pitchpipe.store.coverage.choosing import BALANCES, WAYS, Subset, SubsetOrder, choose_subset
-from pitchpipe.store.coverage.covering import Coverage
+from pitchpipe.store.coverage.covering import UNRATED, Coverage
 from pitchpipe.store.coverage.diversity import SetReport
 from pitchpipe.store.curating import act_on, undo_action
 from pitchpipe.store.database import Store
@@ -78,6 +78,8 @@ def make_report(columns: dict[str, SetReport]) -> pl.DataFrame:
         "Vendi score": lambda report: _tell(report.vendi, ".1f"),
         "mean quality": lambda report: _tell(report.quality, ".3f"),
     }  # fmt: skip
+    if all(report.quality in (None, UNRATED) for report in columns.values()):
+        del lines["mean quality"]  # nothing is rated
     return pl.DataFrame({
         "": list(lines), **{name: [tell(report) for tell in lines.values()] for name, report in columns.items()}
     })  # fmt: skip

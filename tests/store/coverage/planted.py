@@ -1,8 +1,7 @@
-"""Vectors for tests of coverage: planted groups, and a stand-in encoder for real texts."""
+"""Vectors for tests of coverage: planted groups."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,12 +18,3 @@ def plant_groups(groups: int, each: int, dimensions: int = 16, seed: int = 7) ->
     random = np.random.default_rng(seed)
     centres = random.normal(size=(groups, dimensions))
     return make_unit(np.repeat(centres, each, axis=0) + 0.1 * random.normal(size=(groups * each, dimensions)))
-
-
-def encode_words(texts: Sequence[str], dimensions: int = 128) -> Any:
-    """TF-IDF and a truncated SVD."""
-    from sklearn.decomposition import TruncatedSVD
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    weights = TfidfVectorizer(sublinear_tf=True, min_df=2).fit_transform(texts)
-    return make_unit(TruncatedSVD(dimensions, random_state=0).fit_transform(weights) + 1e-9)
