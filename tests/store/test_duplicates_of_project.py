@@ -1,4 +1,4 @@
-"""Rules against duplicates on a project: what its curators decided counts, and every encoder there can be asked."""
+"""Rules against duplicates on a project: what its curators decided counts, and a check of all rules asks them."""
 
 from __future__ import annotations
 
