@@ -16,7 +16,7 @@ from pitchpipe.store.evaluation_sets import add_evaluation_set, list_evaluation_
 from pitchpipe.store.rules.catalogue import RULES, find_rule
 from pitchpipe.store.rules.rule import Background, Rule, RuleChoice
 from pitchpipe.store.rules_background import read_background
-from pitchpipe.training import encoder_launch
+from pitchpipe.training.encoder_launch import has_encoder, run_encoder
 from pitchpipe.training.token_counting import TokenCounter, load_token_counter
 
 NEEDS_MODEL = ("too_long", "too_short")
@@ -95,7 +95,7 @@ def load_background(
         NotFoundError: there is no such project or set.
         RunError: there is no such model here.
     """
-    run = encoder_launch.run_encoder if encoder_launch.has_encoder() else None
+    run = run_encoder if has_encoder() else None
     count = _load_counter(model) if model else None
     background = read_background(store, project, count, load_encoders(store.workspace, run))
     unknown = [name for name in sets or () if name not in background.evaluation_sets]
