@@ -21,6 +21,7 @@ import duckdb
 import polars as pl
 
 from pitchpipe.store.catalogue_building import (
+    TABLES,
     Revision,
     fill_marks,
     fill_tables,
@@ -71,6 +72,17 @@ class Catalogue:
     def ask(self, sql: str, values: Sequence[Any] = ()) -> pl.DataFrame:
         """The rows of one of our own queries."""
         return self.connection.cursor().execute(sql, list(values)).pl()
+
+    def describe_tables(self) -> dict[str, list[str]]:
+        """The tables that a SELECT can ask, with their columns and types."""
+        return {
+            table: [
+                f"{name}  {kind.lower()}"
+                for name, kind in self.ask(f"DESCRIBE {table}").select("column_name", "column_type").iter_rows()
+                if name != "folded"
+            ]
+            for table in TABLES
+        }
 
 
 @dataclass(slots=True)

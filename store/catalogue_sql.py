@@ -29,6 +29,11 @@ SECONDS = 5.0
 MEGABYTES = 1024
 MOST_ROWS = 1000
 """Bounds of one statement: by the clock, of memory, and of rows that are shown."""
+EXAMPLE_SQL = """SELECT example_id, request, rating, agreement
+FROM examples
+WHERE rating < 2 AND raters >= 3
+ORDER BY rating"""
+"""To begin with."""
 _MOST_IDS = 5_000_000
 _LONGEST_SQL = 20_000
 _STARTING_SECONDS = 3.0

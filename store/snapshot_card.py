@@ -22,6 +22,19 @@ _LIMITS = (
 )
 
 
+_END = [
+    "## Known limits",
+    "",
+    *(f"- {limit}" for limit in _LIMITS),
+    "",
+    "## How to use it",
+    "",
+    "Each row carries its consensus, the share of raters that support it, and the ids of the judgements behind it.",
+    "`recipe.json` says how judgements became rows; `manifest.json` holds the hash of every file.",
+    "",
+]
+
+
 def write_card(
     facts: Mapping[str, Any], recipe: Recipe, rows: pl.DataFrame, drops: pl.DataFrame, marks: pl.DataFrame
 ) -> str:
@@ -55,14 +68,7 @@ def write_card(
         *_list_found(drops, "Nothing."),
         "",
         *_tell_marks(marks),
-        "## Known limits",
-        "",
-        *(f"- {limit}" for limit in _LIMITS),
-        "",
-        "## How to use it",
-        "Each row carries its consensus, the share of raters that support it, and the ids of the judgements behind it.",
-        "`recipe.json` says how judgements became rows; `manifest.json` holds the hash of every file.",
-        "",
+        *_END,
     ])  # fmt: skip
 
 

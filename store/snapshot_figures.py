@@ -9,6 +9,7 @@ import polars as pl
 
 _WORD = r"\S+"
 _SIDES = ("a", "b")
+_ANSWERS = ["answer", "answer_a", "answer_b"]
 
 
 def measure_rows(rows: pl.DataFrame) -> dict[str, Any]:
@@ -20,13 +21,17 @@ def measure_rows(rows: pl.DataFrame) -> dict[str, Any]:
     Returns:
         `counts` rows by kind and side; `rows` on the training side, `sealed` on the other; `sources` rows by source;
         `words` in requests (each conversation once) and in answers (each row's), white space apart, as a measure of
-        tokens that needs no model; `mean_answer_words` by kind of row; `verdicts` of pairs; `length_bias`
-        (see `measure_length_bias`); `support` mean share of raters behind a row (None: nobody was asked), and
-        `support_by_kind`; `raters`, `judgements` that stand behind the rows; `scores` mean by question.
+        tokens that needs no model; `mean_answer_words` of one answer, by kind of row; `verdicts` of pairs;
+        `length_bias` (see `measure_length_bias`); `support` mean share of raters behind a row (None: nobody was asked),
+        and `support_by_kind`; `raters`, `judgements` that stand behind the rows; `scores` mean by question.
     """
     train = rows.filter(pl.col("split") == "train")
-    counted = train.with_columns(_count_words("answer", "answer_a", "answer_b"))
-    kinds = counted.group_by("row_kind").agg(pl.col("answer_words").mean(), pl.col("support").mean()).sort("row_kind")
+    counted = train.with_columns(_count_words(), pl.sum_horizontal(pl.col(_ANSWERS).is_not_null()).alias("answers"))
+    kinds = (
+        counted.group_by("row_kind")
+        .agg((pl.col("answer_words") / pl.col("answers")).mean(), pl.col("support").mean())
+        .sort("row_kind")
+    )
     judgements = _read_lists(train, "judgement_ids")
     return {
         "counts": _count(rows, pl.concat_str(["row_kind", "split"], separator="_")),
@@ -96,8 +101,8 @@ def _count(rows: pl.DataFrame, by: pl.Expr) -> dict[str, int]:
     return {str(what): int(count) for what, count in counted.iter_rows()}
 
 
-def _count_words(*columns: str) -> pl.Expr:
-    counts = [pl.col(column).str.count_matches(_WORD).fill_null(0) for column in columns]
+def _count_words() -> pl.Expr:
+    counts = [pl.col(column).str.count_matches(_WORD).fill_null(0) for column in _ANSWERS]
     return pl.sum_horizontal(counts).alias("answer_words")
 
 

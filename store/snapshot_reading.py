@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
 from pitchpipe.store.database import Store
 from pitchpipe.store.judgement_reading import CURRENT_ADJUDICATIONS, CURRENT_JUDGEMENTS
 from pitchpipe.store.knowledge import Knowledge, Recipe
 from pitchpipe.store.rules.rule import Background
+from pitchpipe.store.rules_background import read_background
+from pitchpipe.store.slices import find_examples
+from pitchpipe.store.standing_marks import STANDING_DECISIONS
 
 _EXAMPLES = """
 SELECT e.id, e.messages, e.category, e.group_id, g.split, coalesce(i.file_name, 'studio') AS source,
@@ -30,13 +32,6 @@ _TASKS = """
 SELECT id, example_id, kind, candidate_ids, purpose, repeat_of FROM tasks WHERE project_id = ? ORDER BY position, id
 """
 
-_DECISIONS = """
-SELECT d.target_id, d.verdict, d.rule, d.reason, d.actor
-FROM decisions AS d LEFT JOIN actions AS a ON a.id = d.action_id
-WHERE d.project_id = ? AND a.undone_at IS NULL
-QUALIFY row_number() OVER (PARTITION BY d.target_id ORDER BY d.id DESC) = 1
-"""
-
 
 def read_knowledge(store: Store, project_id: str) -> Knowledge:
     """Everything known about a project, seen at one moment."""
@@ -47,15 +42,14 @@ def find_chosen(store: Store, project: str, recipe: Recipe) -> set[str] | None:
     """The examples of the recipe's slice; None where it has none."""
     if recipe.slice is None:
         return None
-    return set(import_module("pitchpipe.store.slices").find_examples(store, project, recipe.slice))
+    return set(find_examples(store, project, recipe.slice))
 
 
 def read_rule_background(store: Store, project: str, recipe: Recipe) -> Background:
     """What the recipe's rules may know of the project; nothing is read where it has no rules."""
     if not recipe.rules:
         return Background()
-    background: Background = import_module("pitchpipe.store.rules_background").read_background(store, project)
-    return background
+    return read_background(store, project)
 
 
 def _read_all(store: Store, project_id: str) -> Knowledge:
@@ -72,10 +66,22 @@ def _read_all(store: Store, project_id: str) -> Knowledge:
         candidates=_index(store, _CANDIDATES, project_id),
         tasks=_index(store, _TASKS, project_id),
         judgements=judgements,
-        decisions={row["target_id"]: row for row in store.read_frame(_DECISIONS, [project_id]).to_dicts()},
+        decisions={row["target_id"]: row for row in store.read_frame(STANDING_DECISIONS, [project_id]).to_dicts()},
         overruled=overruled,
     )
 
 
 def _index(store: Store, sql: str, project_id: str) -> dict[str, dict[str, Any]]:
     return {row["id"]: row for row in store.read_frame(sql, [project_id]).to_dicts()}
+
+
+_SOURCES = """
+SELECT coalesce(i.file_name, 'studio') AS source, count(*) AS examples
+FROM examples AS e LEFT JOIN imports AS i ON i.id = e.import_id
+WHERE e.project_id = ? GROUP BY 1 ORDER BY 1
+"""
+
+
+def count_sources(store: Store, project_id: str) -> dict[str, int]:
+    """Examples of a project by the source that a recipe's weights name."""
+    return {str(source): int(count) for source, count in store.read(_SOURCES, [project_id])}

@@ -4,7 +4,7 @@ a curator's word stands above a rule."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pitchpipe.store.identity import canonical_json
@@ -52,11 +52,13 @@ def is_kept(row: Row, known: Knowledge) -> bool:
 def apply_quality(
     rows: list[Row], choices: Sequence[RuleChoice], background: Background, known: Knowledge, tell: Tell
 ) -> tuple[list[Row], list[DroppedUnit], list[MarkedRow]]:
-    """The rows that stay (masked where a rule says so), the drops, and what was found of rows that stay.
+    """The rows that stay (masked where a rule says so), the drops, and what was found of rows that a rule let stay.
 
     Rules are applied one after the other, each to what the one before left. A row that a curator decided to keep stays
     whatever a rule finds, unless the rule is one of `CERTAIN`; it is listed as marked.
     """
+    kept = {target for target, decision in known.decisions.items() if decision["verdict"] == "keep"}
+    background = replace(background, kept_ids=background.kept_ids | kept)
     dropped: list[DroppedUnit] = []
     marked: list[MarkedRow] = []
     for number, choice in enumerate(choices):
@@ -73,9 +75,7 @@ def apply_quality(
                 _mask(row, hit)
             marked.append(_mark(row, hit, "kept" if is_protected else hit.action))
         rows = [row for place, row in enumerate(rows) if place not in gone] if gone else rows
-    # A later rule may have dropped what an earlier one marked: each row is on one list alone.
-    staying = {id(row) for row in rows}
-    return rows, dropped, [mark for mark in marked if id(mark.row) in staying]
+    return rows, dropped, marked
 
 
 def _drop(row: Row, hit: Hit) -> DroppedUnit:

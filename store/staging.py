@@ -19,6 +19,8 @@ from pitchpipe.store.records import ParsedRow, Project, RejectedRow, TaskKind
 from pitchpipe.store.splitting import assign_split, find_group
 
 BATCH_ROWS = 5000
+BATCH_CHARACTERS = 16_000_000
+"""A batch is written when it has so many rows or so much text, whichever comes first."""
 
 SCHEMAS: dict[str, dict[str, Any]] = {
     "examples": {
@@ -60,6 +62,8 @@ class Staging:
         self._position = first_position
         self._rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in SCHEMAS}
         self._files = 0
+        self._waiting = 0
+        self._characters = 0
         self.rows = 0
         self.messages = 0
         self.trees: set[str] = set()
@@ -84,7 +88,9 @@ class Staging:
         self.messages += len(row.messages)
         if row.tree:
             self.trees.add(row.tree)
-        if self.rows % BATCH_ROWS == 0:
+        self._waiting += 1
+        self._characters += len(messages) + sum(len(candidate.text) for candidate in row.candidates)
+        if self._waiting >= BATCH_ROWS or self._characters >= BATCH_CHARACTERS:
             self._flush()
         return None
 
@@ -174,6 +180,7 @@ class Staging:
 
     def _flush(self) -> None:
         self._files += 1
+        self._waiting = self._characters = 0
         for table, rows in self._rows.items():
             if rows:
                 frame = pl.DataFrame(rows, schema=SCHEMAS[table], orient="row")

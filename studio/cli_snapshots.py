@@ -15,6 +15,9 @@ recipe_app = typer.Typer(help="Save and show how snapshots are made.", no_args_i
 snapshot_app.add_typer(recipe_app, name="recipe")
 
 RecipeOption = Annotated[str | None, typer.Option("--recipe", "-r", help="A JSON file, or the name of a saved recipe.")]
+Model = Annotated[
+    str | None, typer.Option(help="Whose tokens the rules too_long and too_short count: embedded, an id, a folder.")
+]
 Strategy = Annotated[
     str, typer.Option(help="Consensus on ratings where no recipe says it: mean, median, majority, closest_three.")
 ]
@@ -26,13 +29,20 @@ def snapshot_create(
     name: Annotated[str, typer.Option("--name", "-n", help="Name of the snapshot.")],
     strategy: Strategy = "mean",
     recipe: RecipeOption = None,
+    model: Model = None,
     workspace: Workspace = DEFAULT_WORKSPACE,
     json: Json = False,
 ) -> None:
     """Freeze what the project knows now."""
     with run_command(json) as output:
         given = _read_recipe(recipe)
-        values: dict[str, Any] = {"project": project, "name": name, "strategy": strategy, "recipe": given}
+        values: dict[str, Any] = {
+            "project": project,
+            "name": name,
+            "strategy": strategy,
+            "recipe": given,
+            "model": model,
+        }
         output.show(output.call(workspace, "snapshot_create", **values))
 
 
@@ -41,6 +51,7 @@ def snapshot_preview(
     project: ProjectName,
     strategy: Strategy = "mean",
     recipe: RecipeOption = None,
+    model: Model = None,
     samples: Annotated[int, typer.Option(help="Units shown of each reason for a drop.", min=0, max=1000)] = 3,
     workspace: Workspace = DEFAULT_WORKSPACE,
     json: Json = False,
@@ -48,7 +59,13 @@ def snapshot_preview(
     """Show what a freeze would make and why the rest stays out; write nothing."""
     with run_command(json) as output:
         given = _read_recipe(recipe)
-        values: dict[str, Any] = {"project": project, "strategy": strategy, "recipe": given, "samples": samples}
+        values: dict[str, Any] = {
+            "project": project,
+            "strategy": strategy,
+            "recipe": given,
+            "samples": samples,
+            "model": model,
+        }
         output.show(output.call(workspace, "snapshot_preview", **values))
 
 

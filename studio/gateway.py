@@ -60,6 +60,7 @@ def list_verbs() -> dict[str, Callable[..., Any]]:
     """Every verb by its name: what the command line and the API offer."""
     from pitchpipe.studio import (
         consensus_verbs,
+        data_verbs,
         export_verbs,
         import_verbs,
         queue_verbs,
@@ -74,6 +75,8 @@ def list_verbs() -> dict[str, Callable[..., Any]]:
         *(verbs.lineage, verbs.people),
         *(import_verbs.import_preview, rule_verbs.check, rule_verbs.evaluation_sets),
         *(queue_verbs.rules, queue_verbs.gold, queue_verbs.suggest),
+        *(data_verbs.rows, data_verbs.row, data_verbs.slices, data_verbs.curate, data_verbs.actions),
+        data_verbs.undo_action,
         *(consensus_verbs.export_judgements, consensus_verbs.consensus, consensus_verbs.models),
         *(snapshot_verbs.snapshot_create, snapshot_verbs.snapshot_preview, snapshot_verbs.snapshot_list),
         *(snapshot_verbs.snapshot_show, snapshot_verbs.snapshot_diff, snapshot_verbs.snapshot_verify),

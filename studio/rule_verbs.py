@@ -10,13 +10,12 @@ from typing import Any
 
 from pitchpipe.store.checking import Preview, describe_hit, preview_rules
 from pitchpipe.store.database import Store
-from pitchpipe.store.encoding import load_encoders
 from pitchpipe.store.errors import NotFoundError, UsageError
 from pitchpipe.store.evaluation_sets import add_evaluation_set, list_evaluation_sets
 from pitchpipe.store.rules.catalogue import RULES, find_rule
 from pitchpipe.store.rules.rule import Background, Rule, RuleChoice
 from pitchpipe.store.rules_background import read_background
-from pitchpipe.training.encoder_launch import has_encoder, run_encoder
+from pitchpipe.studio.encoders import load_all_encoders
 from pitchpipe.training.token_counting import TokenCounter, load_token_counter
 
 NEEDS_MODEL = ("too_long", "too_short")
@@ -95,9 +94,8 @@ def load_background(
         NotFoundError: there is no such project or set.
         RunError: there is no such model here.
     """
-    run = run_encoder if has_encoder() else None
     count = _load_counter(model) if model else None
-    background = read_background(store, project, count, load_encoders(store.workspace, run))
+    background = read_background(store, project, count, load_all_encoders(store))
     unknown = [name for name in sets or () if name not in background.evaluation_sets]
     if unknown:
         known = ", ".join(background.evaluation_sets) or "none yet"

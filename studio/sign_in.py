@@ -23,7 +23,7 @@ from pitchpipe.studio.session import COOKIE_NAME, current_store
 
 _LARGEST_FORM_BYTES = 4096
 _SESSION_SECONDS = 30 * 24 * 3600
-_PAGES = ("", "annotate", "history", "review", "people", "rounds")
+_PAGES = ("", "annotate", "history", "review", "data", "people", "rounds")
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
     "form-action 'self'; frame-ancestors 'none'",

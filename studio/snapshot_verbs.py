@@ -10,6 +10,8 @@ from pitchpipe.store.errors import UsageError
 from pitchpipe.store.projects import list_projects
 from pitchpipe.store.recipe_files import find_recipe, list_recipes, read_recipe, save_recipe
 from pitchpipe.store.recipes import Recipe, write_recipe
+from pitchpipe.store.rules.rule import Background
+from pitchpipe.store.rules_background import read_background
 from pitchpipe.store.snapshots import (
     Snapshot,
     create_snapshot,
@@ -27,17 +29,28 @@ RecipeGiven = dict[str, Any] | str | None
 
 
 def snapshot_create(
-    store: Store, project: str, name: str, strategy: str = "mean", recipe: RecipeGiven = None
+    store: Store, project: str, name: str, strategy: str = "mean", recipe: RecipeGiven = None, model: str | None = None
 ) -> dict[str, Any]:
-    """Freezes what the project knows now, by a recipe (its values, or the name of a saved one)."""
-    return describe_snapshot(create_snapshot(store, project, name, _find(store, project, recipe, strategy)))
+    """Freezes what the project knows now, by a recipe (its values, or the name of a saved one).
+
+    Args:
+        model: whose tokens count for the rules too_long and too_short.
+    """
+    found, background = _find(store, project, recipe, strategy), read_model_background(store, project, model)
+    return describe_snapshot(create_snapshot(store, project, name, found, background=background))
 
 
 def snapshot_preview(
-    store: Store, project: str, recipe: RecipeGiven = None, strategy: str = "mean", samples: int = 3
+    store: Store,
+    project: str,
+    recipe: RecipeGiven = None,
+    strategy: str = "mean",
+    samples: int = 3,
+    model: str | None = None,
 ) -> dict[str, Any]:
     """What `snapshot_create` would freeze: counts, figures, every reason for a drop with samples. Writes nothing."""
-    return describe_preview(preview_snapshot(store, project, _find(store, project, recipe, strategy)), samples)
+    found, background = _find(store, project, recipe, strategy), read_model_background(store, project, model)
+    return describe_preview(preview_snapshot(store, project, found, background), samples)
 
 
 def snapshot_list(store: Store, project: str | None = None) -> dict[str, Any]:
@@ -86,6 +99,16 @@ def describe_snapshot(snapshot: Snapshot) -> dict[str, Any]:
         "id": snapshot.id, "name": snapshot.name, "project": snapshot.project, "folder": str(snapshot.folder),
         "counts": snapshot.counts, "created_at": snapshot.created_at.isoformat(timespec="seconds"),
     }  # fmt: skip
+
+
+def read_model_background(store: Store, project: str, model: str | None) -> Background | None:
+    """What rules may know, with the tokens of a model; None, so that it is read without tokens, where none is named."""
+    if not model:
+        return None
+    # The tokenizer takes a while to load, and most recipes ask for no tokens.
+    from pitchpipe.training.token_counting import load_token_counter
+
+    return read_background(store, project, load_token_counter(model))
 
 
 def _find(store: Store, project: str, given: RecipeGiven, strategy: str) -> Recipe:

@@ -42,17 +42,19 @@ def main(arguments: list[str] | None = None) -> int:
     run = commands.add_parser("run", help="carry out (or continue) the plan in a run folder")
     run.add_argument("folder", type=Path)
     commands.add_parser("prepare-model", help="convert the embedded model into the model cache")
+    encode = commands.add_parser("encode", help="encode the column text of a Parquet file with the sentence model")
+    encode.add_argument("source", type=Path)
+    encode.add_argument("target", type=Path)
     fetch = commands.add_parser("fetch-dataset", help="fetch a dataset of the Hub as Parquet shards")
     fetch.add_argument("name")
     fetch.add_argument("--to", type=Path, required=True)
     add_export_commands(commands)
-    encode = commands.add_parser("encode", help="encode the column text of a Parquet file with the sentence model")
-    encode.add_argument("source", type=Path)
-    encode.add_argument("target", type=Path)
     chosen = parser.parse_args(arguments)
     try:
         if chosen.command == "run":
             run_folder(chosen.folder)
+        elif chosen.command == "encode":
+            _encode(chosen.source, chosen.target)
         elif chosen.command == "fetch-dataset":
             _prepare_surroundings()
             write_dataset(chosen.name, chosen.to)
@@ -61,8 +63,6 @@ def main(arguments: list[str] | None = None) -> int:
         elif chosen.command in ("save-export", "push-export"):
             _prepare_surroundings()
             carry_out(chosen)
-        elif chosen.command == "encode":
-            _encode(chosen.source, chosen.target)
         else:
             _prepare_model()
     except PitchpipeError as error:

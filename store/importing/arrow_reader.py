@@ -14,6 +14,8 @@ from pitchpipe.store.importing.raw_values import check_row
 from pitchpipe.store.importing.rows import RawRow, RowProblem
 from pitchpipe.store.records import RejectedRow
 
+_BROKEN = (OSError, ValueError, OverflowError, MemoryError)
+"""What pyarrow raises besides errors of its own where a file is broken: a name that is not UTF-8, an absurd length."""
 _BATCH_ROWS = 1024
 _BATCH_BYTES = 16 << 20
 _MOST_UNPACKED = 4 << 30
@@ -39,7 +41,7 @@ def read_parquet(path: Path, meter: ReadMeter) -> Iterator[RawResult]:
                 for row in _iterate_batch(batch):
                     line += 1
                     yield _check_row(line, row)
-    except (pyarrow.ArrowException, OSError) as problem:
+    except (pyarrow.ArrowException, *_BROKEN) as problem:
         raise _explain(path, "Parquet", problem) from None
 
 
@@ -72,11 +74,13 @@ def read_arrow(path: Path, meter: ReadMeter) -> Iterator[RawResult]:
             file.seek(0)
             opened = pyarrow.ipc.open_stream(file) if is_stream else pyarrow.ipc.open_file(file)
             for batch in opened if is_stream else map(opened.get_batch, range(opened.num_record_batches)):
+                # The format trusts its own offsets: a changed byte would make the reader look outside of its memory.
+                batch.validate(full=True)
                 for start in range(0, batch.num_rows, _BATCH_ROWS):
                     for row in _iterate_batch(batch.slice(start, _BATCH_ROWS)):
                         line += 1
                         yield _check_row(line, row)
-    except (pyarrow.ArrowException, OSError) as problem:
+    except (pyarrow.ArrowException, *_BROKEN) as problem:
         raise _explain(path, "Arrow", problem) from None
 
 

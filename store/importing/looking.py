@@ -11,11 +11,15 @@ from typing import Any
 from pitchpipe.store.errors import ImportFileError
 from pitchpipe.store.importing.formats import SIGNS, guess_format
 from pitchpipe.store.importing.mapping_file import load_mapping
+from pitchpipe.store.importing.progress import ReadMeter
 from pitchpipe.store.importing.raw_reading import TEXT_TABLES
 from pitchpipe.store.importing.reading import FIRST_ROWS, read_raw_rows
 from pitchpipe.store.importing.rows import RawRow, describe, format_value
 from pitchpipe.store.records import RejectedRow
 
+_MOST_SEEN = 1000
+_MOST_BYTES = 16 << 20
+"""Words that stand in few rows are looked for this far, unless the rows are huge."""
 _MOST_COLUMNS = 200
 _SAMPLES = 3
 _MOST_VALUES = 20
@@ -62,17 +66,22 @@ def look_at_file(path: Path, mapping: Path | None = None, names: Sequence[str] |
         names = load_mapping(mapping).columns
     if path.suffix.lower() not in TEXT_TABLES:
         names = None
-    first = list(islice(read_raw_rows(path, names), FIRST_ROWS))
-    rows = [item[1] for item in first if isinstance(item, tuple)]
-    rejects = [item for item in first if isinstance(item, RejectedRow)]
+    meter = ReadMeter()
+    seen = []
+    for item in islice(read_raw_rows(path, names, meter), _MOST_SEEN):
+        seen.append(item)
+        if len(seen) >= FIRST_ROWS and meter.done > _MOST_BYTES:
+            break
+    rows = [item[1] for item in seen if isinstance(item, tuple)]
+    rejects = [item for item in seen if isinstance(item, RejectedRow)]
     if not rows:
         told = f"line {rejects[0].line}: {rejects[0].reason}" if rejects else "it holds no rows"
         raise ImportFileError(
             f"No row of {path.name} can be read; {told}.", "Check that the file is what its name says."
         )
-    guess = guess_format(rows)
+    guess = guess_format(rows[:FIRST_ROWS])
     reason = f"its rows have {SIGNS[guess]}" if guess else "its rows show no known format"
-    return FileLook(guess, reason, _describe_columns(rows), rows, rejects)
+    return FileLook(guess, reason, _describe_columns(rows), rows[:FIRST_ROWS], rejects)
 
 
 def look_at_columns(path: Path, mapping: Path | None = None) -> list[Column]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pitchpipe.store.errors import ImportFileError
 from pitchpipe.store.importing.json_reader import RawResult
+from pitchpipe.store.importing.own_tables import is_own_table, restore_row
 from pitchpipe.store.importing.progress import ReadMeter
 from pitchpipe.store.importing.raw_values import MAX_LINE_BYTES, find_text_fault, read_bounded_lines
 from pitchpipe.store.importing.rows import describe, list_columns
@@ -34,6 +35,7 @@ def read_table(path: Path, meter: ReadMeter, columns: Sequence[str] | None = Non
     with path.open("rb") as file, meter.watch(file.tell):
         reader = csv.reader(_decode_lines(file), delimiter=delimiter, strict=True)
         names = list(columns) if columns is not None else _read_header(reader, path)
+        is_ours = columns is None and is_own_table(names)
         begins = reader.line_num
         while True:
             line = begins + 1
@@ -47,7 +49,8 @@ def read_table(path: Path, meter: ReadMeter, columns: Sequence[str] | None = Non
                 continue
             begins = reader.line_num
             if cells:
-                yield _build_row(line, names, cells)
+                result = _build_row(line, names, cells)
+                yield restore_row(result) if is_ours else result
 
 
 def _decode_lines(file: Any) -> Iterator[str]:

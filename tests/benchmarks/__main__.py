@@ -14,6 +14,8 @@ MODULES = {
     "duplicates": "duplicates_scale",
     "export": "export_scale",
     "rules": "rules_scale",
+    "imports": "imports",
+    "data": "data_page",
 }
 """By name, the module that has `measure()`."""
 

@@ -32,7 +32,10 @@ _WORDS = [f"{a}{b}" for a in ("par", "ref", "ship", "bill", "lock", "mail", "gif
 
 
 def measure(sizes: tuple[int, ...] = (10_000, 1_000_000), rounds: int = 20) -> dict[str, Any]:
-    """Milliseconds of each question by the clock (median and 95th percentile), seconds of making and acting."""
+    """Milliseconds of each question (medians), the 95th percentile over all of them, seconds of making and acting.
+
+    A busy machine adds to the clock, so the time of the cores is there as well; two cores share it.
+    """
     found: dict[int, Any] = {}
     for size in sizes:
         with tempfile.TemporaryDirectory() as folder:
@@ -52,18 +55,27 @@ def _measure_one(store: Store, rounds: int) -> dict[str, Any]:
         questions[f"page: {name}"] = lambda slice=slice: catalogue.list_rows(made, slice, limit=50)
         questions[f"count: {name}"] = lambda slice=slice: catalogue.count_rows(made, slice)
     everything = Slice()
+    searches = {
+        f"first search: {words}": Slice(words=words) for words in ("shipped nickel", '"log mail"', "gifted -apped")
+    }
     questions["page: sorted by rating, far down"] = lambda: catalogue.list_rows(
         made, everything, "rating", True, 50, 900
     )
     questions["facets"] = lambda: catalogue.count_facets(made, everything)
     questions["charts"] = lambda: read_shape(made, everything)
+    first = {name: _time(lambda slice=slice: catalogue.count_rows(made, slice))[0] for name, slice in searches.items()}
     times = {name: [_time(ask) for _ in range(rounds)] for name, ask in questions.items()}
-    everything_ms = [value for values in times.values() for value in values]
+    by_clock = [clock for values in times.values() for clock, _ in values]
+    of_cores = [cores for values in times.values() for _, cores in values]
     seconds |= _act(store, made)
     return {
-        "milliseconds": {n: [round(statistics.median(v), 1), round(max(v), 1)] for n, v in times.items()},
-        "p50_of_all": round(statistics.median(everything_ms), 1),
-        "p95_of_all": round(statistics.quantiles(everything_ms, n=20)[-1], 1),
+        "milliseconds_by_clock_and_of_cores": {
+            name: [round(statistics.median(part), 1) for part in zip(*values, strict=True)]
+            for name, values in times.items()
+        },
+        "p95_by_clock": round(statistics.quantiles(by_clock, n=20)[-1], 1),
+        "p95_of_cores": round(statistics.quantiles(of_cores, n=20)[-1], 1),
+        "first_search_ms": {name: round(value, 1) for name, value in first.items()},
         "seconds": {name: round(value, 2) for name, value in seconds.items()},
     }
 
@@ -163,7 +175,8 @@ def _judge(chance: np.random.Generator, numbers: Any, turn: int) -> pl.DataFrame
     })  # fmt: skip
 
 
-def _time(ask: Callable[[], object]) -> float:
-    began = time.perf_counter()
+def _time(ask: Callable[[], object]) -> tuple[float, float]:
+    """Milliseconds by the clock, and of all cores together."""
+    began, began_cores = time.perf_counter(), time.process_time()
     ask()
-    return (time.perf_counter() - began) * 1000
+    return (time.perf_counter() - began) * 1000, (time.process_time() - began_cores) * 1000

@@ -25,8 +25,10 @@ from pitchpipe.store.slices import delete_slice, find_examples, list_slices, rea
 from pitchpipe.store.tasking import create_tasks
 from tests.store.desk import add_example, judge
 
+BOTH = ["Where", "Refund,"]
 ROWS = [
-    {"q": "Where is my café order?", "a": "It is   late.\nSorry!", "b": "Soon.", "kind": "delivery", "ana": "a", "ben": "b"},
+    {"q": "Where is my café order?", "a": "It is   late.\nSorry!", "b": "Soon.", "kind": "delivery", "ana": "a",
+     "ben": "b"},
     {"q": "Refund, please", "a": "Done.", "b": "No: it is too late now.", "kind": "payment", "ana": "b", "ben": "b",
      "cleo": "tie"},
 ]  # fmt: skip
@@ -73,9 +75,9 @@ def find(store: Store, words: str = "", *conditions: str) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        ("", ["Where", "Refund,"]),
+        ("", BOTH),
         ("CAFE", ["Where"]),  # neither case nor accents count
-        ("late", ["Where", "Refund,"]),  # in answers too
+        ("late", BOTH),  # in answers too
         ("late soon", ["Where"]),
         ('"it is late. sorry!"', ["Where"]),  # line breaks and runs of spaces are one space
         ('"is late"', ["Where"]),
@@ -91,14 +93,14 @@ def test_words_phrases_and_exclusions(shop: Store, words: str, found: list[str])
 @pytest.mark.parametrize(
     ("condition", "found"),
     [
-        ("category=payment", ["Refund,"]), ("category!=payment", ["Where"]), ("category=payment|delivery", ["Where", "Refund,"]),
-        ("models=south", ["Where", "Refund,"]), ("models!=south", []), ("tags=", ["Where", "Refund,"]),
-        ("raters>=3", ["Refund,"]), ("votes_b=2", ["Refund,"]), ("ties=1", ["Refund,"]), ("rating=", ["Where", "Refund,"]),
+        ("category=payment", ["Refund,"]), ("category!=payment", ["Where"]), ("category=payment|delivery", BOTH),
+        ("models=south", BOTH), ("models!=south", []), ("tags=", BOTH),
+        ("raters>=3", ["Refund,"]), ("votes_b=2", ["Refund,"]), ("ties=1", ["Refund,"]), ("rating=", BOTH),
         # Of three pairs of raters one said the same; of one pair none.
         ("agreement>=0.3", ["Refund,"]), ("agreement<=0", ["Where"]),
         ("words=5", ["Where"]), ("words<=2", ["Refund,"]), ("answer_words>=3", ["Refund,"]),
-        ("request~CAFÉ", ["Where"]), ("source=shop.jsonl", ["Where", "Refund,"]), ("decision=undecided", ["Where", "Refund,"]),
-        ("is_adjudicated=true", []), ("last_judged_at>=2001-01-01", ["Where", "Refund,"]),
+        ("request~CAFÉ", ["Where"]), ("source=shop.jsonl", BOTH), ("decision=undecided", BOTH),
+        ("is_adjudicated=true", []), ("last_judged_at>=2001-01-01", BOTH),
     ],
 )  # fmt: skip
 def test_each_kind_of_field_is_asked_in_its_own_way(shop: Store, condition: str, found: list[str]) -> None:

@@ -198,3 +198,24 @@ def test_splits_of_a_folder_declare_the_side_of_the_seal(store: Store, tmp_path:
         (folder / f"{split}-00000-of-00001.jsonl").write_text(json.dumps(row) + "\n")
     report = import_file(store, folder, "p")
     assert (report.accepted, report.holdout, report.file) == (2, 1, "data")
+
+
+def test_rows_of_much_text_are_spooled_before_they_pile_up(
+    store: Store, write_lines: WriteLines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pitchpipe.store import staging
+
+    create_project(store, "p")
+    monkeypatch.setattr(staging, "BATCH_CHARACTERS", 1000)
+    waiting: list[int] = []
+    flush = staging.Staging._flush
+
+    def watch(self: staging.Staging) -> None:
+        waiting.append(self._waiting)
+        flush(self)
+
+    monkeypatch.setattr(staging.Staging, "_flush", watch)
+    rows = [json.dumps({"prompt": f"Do {n}", "completion": "x" * 600}) for n in range(5)]
+    report = import_file(store, write_lines("a.jsonl", rows), "p")
+    assert report.added["examples"] == 5
+    assert waiting == [2, 2, 1]

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from unittest import mock
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -143,3 +144,18 @@ def test_a_kept_row_that_a_rule_found_is_told_as_kept() -> None:
     ]
     sure = build(known, Recipe(rules=(RuleChoice("empty_answer", "drop", choice.parameters),)))
     assert [(drop.rule, drop.version, drop.evidence) for drop in sure.dropped] == [("empty_answer", "9", '{"words":3}')]
+
+
+@pytest.mark.parametrize("kept", ["ex1", "ex2"])
+def test_of_two_duplicates_the_one_that_a_curator_keeps_stays(kept: str) -> None:
+    examples = {
+        id: {"id": id, "messages": '[{"role":"user","content":"Hi"}]', "category": None, "group_id": id,
+             "split": "train", "source": "a", "judgement_id": None}
+        for id in ("ex1", "ex2")
+    }  # fmt: skip
+    answers = {f"{id}c": make_answer(f"{id}c", id, "Bring it back.") for id in examples}
+    decisions = {kept: {"target_id": kept, "verdict": "keep", "reason": "", "actor": "cora"}}
+    known = Knowledge(examples, answers, {}, {}, decisions)
+    made = build_rows(known, Recipe(rules=(RuleChoice("exact_duplicate"),)))
+    assert [row["example_id"] for row in made.rows] == [kept]
+    assert [drop.rule for drop in made.dropped] == ["exact_duplicate"]

@@ -11,11 +11,13 @@ import polars as pl
 import pytest
 import yaml
 
-from pitchpipe.store.curating import decide
+from pitchpipe.store.curating import act_on, decide, undo_action
 from pitchpipe.store.database import Store
+from pitchpipe.store.recipe_files import read_recipe
 from pitchpipe.store.snapshot_diff import diff_snapshots, show_rows
 from pitchpipe.store.snapshot_figures import measure_length_bias
-from pitchpipe.store.snapshots import Snapshot, create_snapshot, preview_snapshot
+from pitchpipe.store.snapshots import Snapshot, create_snapshot, preview_snapshot, verify_snapshot
+from tests.store.desk import add_example
 from tests.store.test_snapshots import judge_all
 
 
@@ -106,3 +108,34 @@ def test_a_preview_is_what_a_freeze_makes_and_writes_nothing(compare_store: Stor
     assert compare_store.read("SELECT count(*) FROM snapshots")[0][0] == 0
     assert "Proving the seal" in told
     assert create_snapshot(compare_store, "p", "s").id == preview.snapshot_id
+
+
+def test_a_decision_whose_action_is_undone_does_not_count(compare_store: Store) -> None:
+    examples = [row[0] for row in compare_store.read("SELECT id FROM examples ORDER BY position LIMIT 2")]
+    judge_all(compare_store, "ana", {"verdict": "tie", "strength": 0})
+    before = preview_snapshot(compare_store, "p")
+    action = act_on(compare_store, "p", "drop", examples, note="off topic", actor="cora")
+    assert preview_snapshot(compare_store, "p").counts["dropped"] == 6
+    undo_action(compare_store, action, "cora")
+    assert preview_snapshot(compare_store, "p").snapshot_id == before.snapshot_id
+
+
+def test_a_slice_takes_its_examples_and_lists_the_others(compare_store: Store) -> None:
+    """Ten requests; the words "number 3" are in one of them, with two answers and a comparison."""
+    judge_all(compare_store, "ana", {"verdict": "tie", "strength": 0})
+    recipe = read_recipe({"slice": {"words": '"number 3"'}})
+    snapshot = create_snapshot(compare_store, "p", "s", recipe)
+    assert snapshot.counts == {"answer_train": 2, "pair_train": 1, "rows": 3, "dropped": 27}
+    assert set(pl.read_parquet(snapshot.folder / "dropped.parquet")["rule"]) == {"outside_slice"}
+    assert json.loads((snapshot.folder / "recipe.json").read_text())["slice"]["words"] == '"number 3"'
+
+
+def test_a_masked_row_is_another_row_and_told_as_masked(store: Store, tmp_path: Path) -> None:
+    add_example(store, tmp_path, ["Write to mia.lang@quillmarsh.org today.", "No."])
+    recipe = read_recipe({"rules": [{"rule": "personal_data", "action": "mask"}]})
+    folder = create_snapshot(store, "p", "s", recipe).folder
+    assert sorted(pl.read_parquet(folder / "rows.parquet")["answer"]) == ["No.", "Write to [EMAIL] today."]
+    (mark,) = pl.read_parquet(folder / "marked.parquet").to_dicts()
+    assert (mark["action"], mark["rule"], mark["row_kind"]) == ("mask", "personal_data", "answer")
+    assert verify_snapshot(folder) == []
+    assert "| personal_data (mask) |" in (folder / "README.md").read_text()

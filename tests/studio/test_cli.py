@@ -20,6 +20,7 @@ COMMANDS = (
     "init", "import", "tasks", "agreement", "snapshot", "export", "train", "evaluate", "generate", "review", "report",
     "lineage", "people", "up", "demo", "doctor", "rules", "gold", "suggest", "export-check", "mixture", "check",
     "evaluation-sets",
+    "rows", "row", "slices", "curate", "actions", "undo-action",
 )  # fmt: skip
 
 

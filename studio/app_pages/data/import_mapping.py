@@ -142,16 +142,19 @@ def _edit_words(mapping: dict[str, Any], kind: str, columns: list[Column]) -> No
     values = {column.name: column.values for column in columns}
     words = sorted({word for table in tables for word in values.get(str(table.get("value", "")).strip("{}"), ())})
     if kind == "rate":
-        words = [word for word in words if not word.lstrip("+-").removesuffix(".0").isdecimal()]
-    if not words or (kind == "compare" and set(words) <= set(_VERDICTS)):
-        return
+        words = [word for word in words if not _is_own(kind, word)]
     known: dict[str, Any] = next((dict(table["values"]) for table in tables if table.get("values")), {})
     skipped = {word for table in tables for word in table.get("skip_values", ())}
+    more = [word.strip() for word in str(mapping.get("more_words") or "").split(",")]
+    words = sorted({*words, *skipped, *(word for word in (*known, *more) if word and not _is_own(kind, word))})
+    if kind == "compare" and set(words) <= set(_VERDICTS):
+        words = []
     st.markdown("**What its words mean**")
     fields = st.columns(2)
     for place, word in enumerate(words[:_MOST_WORDS]):
         with fields[place % 2]:
             known = _edit_word(kind, word, known, skipped)
+    mapping["more_words"] = _edit_text(mapping, "more_words", "Words that stand further down, with commas between")
     for table in tables:
         table["values"] = {**known, **_own_numbers(kind, table, values)} if known else {}
         table["skip_values"] = sorted(skipped)
@@ -175,7 +178,12 @@ def _edit_word(kind: str, word: str, known: dict[str, Any], skipped: set[str]) -
 def _own_numbers(kind: str, table: dict[str, Any], values: dict[str, list[str]]) -> dict[str, int]:
     """Ratings that are numbers already, which a table of words would otherwise refuse."""
     words = values.get(str(table.get("value", "")).strip("{}"), []) if kind == "rate" else []
-    return {word: int(float(word)) for word in words if word.lstrip("+-").removesuffix(".0").isdecimal()}
+    return {word: int(float(word)) for word in words if _is_own(kind, word)}
+
+
+def _is_own(kind: str, word: str) -> bool:
+    """Whether a word is a rating as it stands."""
+    return kind == "rate" and word.lstrip("+-").removesuffix(".0").isdecimal()
 
 
 def _keep_known(mapping: dict[str, Any], kind: str) -> dict[str, Any]:

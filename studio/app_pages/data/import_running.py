@@ -127,6 +127,9 @@ def _show_preview(preview: ImportPreview) -> None:
         f"New answers: {preview.new['candidates']:,}; new tasks: {preview.new['tasks']:,}.",
         f"Sealed for measuring: {about}{preview.sides['holdout']:,} of {sum(preview.sides.values()):,} examples.",
     ]
+    repeats = preview.accepted - preview.new["examples"] - preview.known["examples"]
+    if repeats > 0:
+        lines.append(f"{repeats:,} rows speak of an example that the file holds already.")
     if preview.split_conflicts:
         lines.append(f"{preview.split_conflicts} groups keep the side of the seal that they have, not the file's.")
     with st.container(gap="xsmall"):

@@ -33,7 +33,7 @@ def show_columns(look: FileLook) -> None:
         frame = pl.DataFrame({
             "column": [column.name for column in look.columns],
             "holds": [column.kind for column in look.columns],
-            "filled": [f"{column.filled} of {len(look.rows)}" for column in look.columns],
+            "rows with a value": [column.filled for column in look.columns],
             "sample": [column.samples[0] if column.samples else "" for column in look.columns],
         })  # fmt: skip
         st.dataframe(frame, hide_index=True, height="auto")
