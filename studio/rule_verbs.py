@@ -12,6 +12,7 @@ from pitchpipe.store.errors import NotFoundError, UsageError
 from pitchpipe.store.rules.catalogue import RULES, find_rule
 from pitchpipe.store.rules.rule import Background, Rule, RuleChoice
 from pitchpipe.store.rules_background import read_background
+from pitchpipe.studio.encoders import load_all_encoders
 
 NEEDS_MODEL = ("too_long", "too_short")
 NEEDS_SETS = ("contamination",)
@@ -50,7 +51,8 @@ def _read_background(store: Store, project: str, wanted: list[str] | None, model
     # The tokenizer takes a while to load, and most checks ask for no tokens.
     from pitchpipe.training.token_counting import load_token_counter
 
-    background = read_background(store, project, load_token_counter(model) if model else None)
+    counter = load_token_counter(model) if model else None
+    background = read_background(store, project, counter, load_all_encoders(store))
     if not wanted:
         return background
     unknown = [name for name in wanted if name not in background.evaluation_sets]

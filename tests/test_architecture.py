@@ -28,14 +28,14 @@ ALLOWED = {
     "studio": {
         "studio", "store", "prompts", "training.plans", "training.run_folders", "training.launch", "training.formats",
         "training.exporting", "training.fetching", "training.token_counting", "training.export_check",
-        "training.export_saving", "training.mixtures", "sample_data",
+        "training.export_saving", "training.mixtures", "training.encoder_launch", "sample_data",
     },
 }  # fmt: skip
 
 TORCH_FREE = (
     "training.plans", "training.run_folders", "training.launch", "training.formats", "training.exporting",
     "training.fetching", "training.token_counting", "training.export_check", "training.export_saving",
-    "training.mixtures",
+    "training.mixtures", "training.encoder_launch",
 )  # fmt: skip
 
 

@@ -1,4 +1,5 @@
-"""`python -m pitchpipe.training run FOLDER` carries out the plan in a run folder; `prepare-model` makes the cache.
+"""`python -m pitchpipe.training run FOLDER` carries out the plan in a run folder; `prepare-model` makes the cache;
+`encode TEXTS VECTORS` turns texts into vectors.
 
 Exit codes: 0 done, 1 failed or stopped (the run folder tells why), 2 the request or the plan itself is off.
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import sys
 import warnings
@@ -40,6 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
     run = commands.add_parser("run", help="carry out (or continue) the plan in a run folder")
     run.add_argument("folder", type=Path)
     commands.add_parser("prepare-model", help="convert the embedded model into the model cache")
+    encode = commands.add_parser("encode", help="encode the column text of a Parquet file with the sentence model")
+    encode.add_argument("source", type=Path)
+    encode.add_argument("target", type=Path)
     fetch = commands.add_parser("fetch-dataset", help="fetch a dataset of the Hub as Parquet shards")
     fetch.add_argument("name")
     fetch.add_argument("--to", type=Path, required=True)
@@ -48,6 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if chosen.command == "run":
             run_folder(chosen.folder)
+        elif chosen.command == "encode":
+            _encode(chosen.source, chosen.target)
         elif chosen.command == "fetch-dataset":
             _prepare_surroundings()
             write_dataset(chosen.name, chosen.to)
@@ -112,6 +119,17 @@ def _prepare_model() -> None:
     _prepare_surroundings()
     folder = prepare_embedded_model(_tell)
     sys.stdout.write(f"{folder}\n")
+
+
+def _encode(source: Path, target: Path) -> None:
+    _prepare_surroundings()
+    from pitchpipe.training.encoding import encode_file
+
+    def tell(done: int, total: int) -> None:
+        sys.stdout.write(json.dumps({"encoded": done, "of": total}) + "\n")
+        sys.stdout.flush()
+
+    encode_file(source, target, tell)
 
 
 def _tell(line: str) -> None:

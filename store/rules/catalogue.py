@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pitchpipe.store.errors import UsageError
-from pitchpipe.store.rules import contamination, duplicates
+from pitchpipe.store.rules import contamination, duplicates, semantic
 from pitchpipe.store.rules.answers import BOILERPLATE, EMPTY_ANSWER, REFUSAL
 from pitchpipe.store.rules.language import LANGUAGE
 from pitchpipe.store.rules.lengths import TOO_LONG, TOO_SHORT
@@ -19,6 +19,7 @@ _ALL: tuple[Rule, ...] = (
     RATING_AGAINST_CHOICE,
     PROMPT_MISMATCH,
     *duplicates.RULES,
+    *semantic.RULES,
     *contamination.RULES,
     REFUSAL,
     BOILERPLATE,

@@ -8,7 +8,6 @@ from importlib import import_module
 
 MODULES = {
     "annotate": "annotate_page",
-    "data": "data_page",
     "store": "store_scale",
     "queue": "queue_load",
     "people": "people_scale",

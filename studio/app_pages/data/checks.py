@@ -15,6 +15,7 @@ from pitchpipe.store.rules.rule import RuleChoice
 from pitchpipe.store.rules_background import read_background
 from pitchpipe.studio.app_pages.data import checks_chain, checks_hits, checks_sets
 from pitchpipe.studio.app_pages.showing import show_problem
+from pitchpipe.studio.encoders import load_all_encoders
 
 RECIPE_KEY = "recipe_rules"
 """In the session: the chain (a tuple of RuleChoice) that the recipe editor takes over."""
@@ -74,7 +75,7 @@ def _run(store: Store, project: str, choices: tuple[RuleChoice, ...], model: str
     bar = st.progress(0.0, "Reading the rows")
     try:
         count = checks_sets.load_counter(model) if model else None
-        background = read_background(store, project, count)
+        background = read_background(store, project, count, load_all_encoders(store))
         mark = read_mark(store, project)
         preview = preview_rules(
             store, project, choices, background, lambda done, total, title: bar.progress(done / total, title)
