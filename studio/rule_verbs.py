@@ -172,7 +172,7 @@ def describe_preview(preview: Preview, limit: int) -> dict[str, Any]:
                 "hits": count.hits,
                 "share": round(count.hits / count.seen, 4) if count.seen else 0.0,
                 "by_part": count.by_part,
-                "listed": [describe_hit(preview, hit) for hit in hits[:limit]],
+                "listed": [describe_hit(hit) for hit in hits[:limit]],
             }
         )
     return {
