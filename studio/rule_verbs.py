@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from pitchpipe.store.checking import Preview, describe_hit, preview_rules
 from pitchpipe.store.database import Store
-from pitchpipe.store.errors import NotFoundError, UsageError
+from pitchpipe.store.errors import UsageError
 from pitchpipe.store.evaluation_sets import add_evaluation_set, list_evaluation_sets
 from pitchpipe.store.rules.catalogue import RULES, find_rule
 from pitchpipe.store.rules.rule import Background, Rule, RuleChoice
-from pitchpipe.store.rules_background import read_background
-from pitchpipe.studio.encoders import load_all_encoders
-from pitchpipe.training.token_counting import TokenCounter, load_token_counter
+from pitchpipe.studio.rule_background import NEEDS_MODEL, load_background
 
-NEEDS_MODEL = ("too_long", "too_short")
 NEEDS_SETS = ("contamination",)
-"""Rules that cannot run without a model's tokens, or without anything to compare with."""
+"""Rules that cannot run without anything to compare with."""
 
 
 def check(
@@ -45,7 +40,7 @@ def check(
     """
     if limit < 0:
         raise UsageError(f"The limit {limit} is below 0.", "Give 0 for counts alone.")
-    background = load_background(store, project, model, evaluation_set)
+    background = load_background(store, project, model or "", evaluation_set, tell_texts(on_progress))
     choices = read_choices(rule, set or {}, background)
     preview = preview_rules(store, project, choices, background, on_progress)
     return {"project": project, **describe_preview(preview, limit)}
@@ -82,33 +77,11 @@ def evaluation_sets(
     }
 
 
-def load_background(
-    store: Store, project: str, model: str | None = None, sets: Sequence[str] | None = None
-) -> Background:
-    """All that rules may know of a project: evaluation sets, encoders, and the tokens of a model where one is named.
-
-    Args:
-        sets: the evaluation sets to compare with; all when left out.
-
-    Raises:
-        NotFoundError: there is no such project or set.
-        RunError: there is no such model here.
-    """
-    count = _load_counter(model) if model else None
-    background = read_background(store, project, count, load_all_encoders(store))
-    unknown = [name for name in sets or () if name not in background.evaluation_sets]
-    if unknown:
-        known = ", ".join(background.evaluation_sets) or "none yet"
-        raise NotFoundError(f"There is no evaluation set '{unknown[0]}' in '{project}'.", f"The sets are: {known}.")
-    if not sets:
-        return background
-    return replace(background, evaluation_sets={name: background.evaluation_sets[name] for name in sets})
-
-
-@lru_cache(maxsize=4)
-def _load_counter(model: str) -> TokenCounter:
-    """Kept: a tokenizer takes a while to load."""
-    return load_token_counter(model)
+def tell_texts(on_progress: Callable[[int, int, str], None] | None) -> Callable[[int, int], None] | None:
+    """Tells of texts that the sentence model encodes as of any other step."""
+    if on_progress is None:
+        return None
+    return lambda done, total: on_progress(done, total, "Encoding texts")
 
 
 def read_choices(

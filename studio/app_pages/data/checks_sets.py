@@ -13,17 +13,16 @@ from pitchpipe.store.errors import PitchpipeError
 from pitchpipe.store.evaluation_sets import add_evaluation_set, list_evaluation_sets
 from pitchpipe.store.rules.rule import RuleChoice
 from pitchpipe.studio.app_pages.showing import plain, show_problem
-from pitchpipe.studio.rule_verbs import NEEDS_MODEL
+from pitchpipe.studio.rule_background import needs_model
 
 _KINDS = ["jsonl", "json", "csv", "tsv", "parquet"]
 
 
 def choose_background(store: Store, project: str, curator: str, choices: Sequence[RuleChoice]) -> str:
     """Shows evaluation sets and, where a rule counts tokens, asks for the model; returns its name, or nothing."""
-    needs_model = any(choice.rule in NEEDS_MODEL for choice in choices)
     model = ""
     with st.container(key="card_checks_sets", gap="small"):
-        if needs_model:
+        if needs_model(choices):
             model = st.text_input(
                 "Model whose tokens count", "embedded", key="checks_model",
                 help="embedded, a folder with a tokenizer, the folder of a training run, or the id of a cached model.",
