@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pitchpipe.store.checking import Preview, describe_hit, preview_rules
+from pitchpipe.store.contamination_report import ContaminationReport, report_all_contamination
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import UsageError
 from pitchpipe.store.evaluation_sets import add_evaluation_set, list_evaluation_sets
@@ -47,12 +48,18 @@ def check(
 
 
 def evaluation_sets(
-    store: Store, project: str, file: str | None = None, name: str | None = None, fields: list[str] | None = None
+    store: Store,
+    project: str,
+    file: str | None = None,
+    name: str | None = None,
+    fields: list[str] | None = None,
+    look: bool = True,
 ) -> dict[str, Any]:
     """The evaluation sets of a project; with `file`, keeps its items under `name` first (the file's own when left out).
 
     Args:
         fields: columns whose texts make an item; guessed when left out.
+        look: also look how many items of each stand in the training side; more than 2 % is flagged.
     """
     if file is None and (name or fields):
         raise UsageError("A name was given, but no file of test items.", "Name the file with --file FILE.")
@@ -62,6 +69,7 @@ def evaluation_sets(
         added = add_evaluation_set(store, project, path, name or path.stem, fields=tuple(fields or ()))
         rejected = [{"line": row.line, "reason": row.reason} for row in added.rejected]
     kept = list_evaluation_sets(store, project)
+    looked = {one.set_name: one for one in report_all_contamination(store, project)} if look else {}
     return {
         "project": project,
         "sets": [
@@ -70,11 +78,19 @@ def evaluation_sets(
                 "items": found.items,
                 "hash": found.hash,
                 "since": found.created_at.isoformat("T", "seconds"),
+                **({} if found.name not in looked else _describe_report(looked[found.name])),
             }
             for found in kept
         ],
         "rejected": rejected,
     }
+
+
+def _describe_report(report: ContaminationReport) -> dict[str, Any]:
+    return {
+        "found": report.hit_items, "word_by_word": report.exact_items, "share": round(report.share, 4),
+        "flagged": report.is_flagged, "hits": report.hits,
+    }  # fmt: skip
 
 
 def tell_texts(on_progress: Callable[[int, int, str], None] | None) -> Callable[[int, int], None] | None:

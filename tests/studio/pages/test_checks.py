@@ -14,7 +14,7 @@ from pitchpipe.store import people
 from pitchpipe.store.checking import preview_rules
 from pitchpipe.store.curating import list_actions
 from pitchpipe.store.database import Store, open_store
-from pitchpipe.store.evaluation_sets import list_evaluation_sets
+from pitchpipe.store.evaluation_sets import add_evaluation_set, list_evaluation_sets
 from pitchpipe.store.ingest import import_file
 from pitchpipe.store.projects import create_project
 from pitchpipe.store.rules.rule import Hit, RuleChoice
@@ -224,3 +224,14 @@ def test_a_check_of_a_project_writes_nothing(desk: Store) -> None:
     check(open_view())
     assert list_actions(desk, "p") == []
     assert list_evaluation_sets(desk, "p") == []
+
+
+def test_one_sees_how_much_of_an_evaluation_set_is_in_the_training_side(desk: Store, tmp_path: Path) -> None:
+    items = [{"question": "Question 1?"}, *({"question": f"Another question, number {n}?"} for n in range(9))]
+    (tmp_path / "exam.jsonl").write_text("\n".join(map(json.dumps, items)), encoding="utf-8")
+    add_evaluation_set(desk, "p", tmp_path / "exam.jsonl", "exam")
+    app = open_view()
+    assert not app.warning
+    app.button(key="checks_look").click().run()
+    assert not app.exception
+    assert "1 of its items (10.0%) stand in the training side, 1 word by word" in app.warning[0].value
