@@ -44,7 +44,7 @@ def show_view(store: Store, project: Project | None, curator: str) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             label = f"Check with {len(choices)} rule{'' if len(choices) == 1 else 's'}"
             is_asked = st.button(label, type="primary", disabled=not choices, key="checks_run")
-            place = st.container()
+            place = st.container(horizontal=True, vertical_alignment="center")
         if is_asked:
             _run(store, project.name, choices, model)
         found: _Found | None = st.session_state.get(_FOUND)
