@@ -73,7 +73,7 @@ def _draw_counts(preview: Preview) -> None:
                         legend=alt.Legend(orient="top", symbolType="square")),
         tooltip=["rule:N", "side:N", alt.Tooltip("hits:Q", format=","), "of:N"],
     )  # fmt: skip
-    height = 25 * len(order) + 70
+    height = 27 * len(order) + 96
     st.altair_chart(chart.properties(height=height).configure(background="transparent"), width="stretch")
 
 
