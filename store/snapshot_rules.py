@@ -9,8 +9,7 @@ from typing import Any
 
 from pitchpipe.store.identity import canonical_json
 from pitchpipe.store.knowledge import DroppedUnit, Knowledge
-from pitchpipe.store.rules.applying import Hit, apply_rules
-from pitchpipe.store.rules.masking import mask_row
+from pitchpipe.store.rules.applying import Hit, Outcome, apply_rules
 from pitchpipe.store.rules.rule import Background, RuleChoice
 
 Row = dict[str, Any]
@@ -51,47 +50,42 @@ def is_kept(row: Row, known: Knowledge) -> bool:
 
 def apply_quality(
     rows: list[Row], choices: Sequence[RuleChoice], background: Background, known: Knowledge, tell: Tell
-) -> tuple[list[Row], list[DroppedUnit], list[MarkedRow]]:
-    """The rows that stay (masked where a rule says so), the drops, and what was found of rows that a rule let stay.
+) -> Outcome:
+    """What a recipe's rules make of rows: the preview of rules and the snapshot both ask this, so they agree.
 
     Rules are applied one after the other, each to what the one before left. A row that a curator decided to keep stays
-    whatever a rule finds, unless the rule is one of `CERTAIN`; it is listed as marked.
+    whatever a rule finds, unless the rule is one of `CERTAIN`.
     """
     kept = {target for target, decision in known.decisions.items() if decision["verdict"] == "keep"}
     background = replace(background, kept_ids=background.kept_ids | kept)
-    dropped: list[DroppedUnit] = []
-    marked: list[MarkedRow] = []
-    for number, choice in enumerate(choices):
-        tell(f"Rule {number + 1} of {len(choices)}: {choice.rule}", number / len(choices))
-        gone: set[int] = set()
-        for hit in apply_rules(rows, [choice], background).hits:
-            row = rows[hit.place]
-            is_protected = hit.rule not in CERTAIN and hit.action == "drop" and is_kept(row, known)
-            if hit.action == "drop" and not is_protected:
-                gone.add(hit.place)
-                dropped.append(_drop(row, hit))
-                continue
-            if hit.action == "mask":
-                _mask(row, hit)
-            marked.append(_mark(row, hit, "kept" if is_protected else hit.action))
-        rows = [row for place, row in enumerate(rows) if place not in gone] if gone else rows
-    return rows, dropped, marked
+
+    def protects(row: Row, rule: str) -> bool:
+        return rule not in CERTAIN and is_kept(row, known)
+
+    def tell_rule(done: int, title: str) -> None:
+        tell(f"{title} (rule {done + 1} of {len(choices)})", 0.4 + 0.4 * done / len(choices))
+
+    return apply_rules(rows, choices, background, tell_rule, protects)
 
 
-def _drop(row: Row, hit: Hit) -> DroppedUnit:
+def list_found(outcome: Outcome) -> tuple[list[DroppedUnit], list[MarkedRow]]:
+    """The drops, and what was found of rows that a rule let stay."""
+    dropped = [_drop(hit) for hit in outcome.hits if hit.action == "drop"]
+    marked = [_mark(outcome.rows[hit.place], hit) for hit in outcome.hits if hit.action != "drop"]
+    return dropped, marked
+
+
+def _drop(hit: Hit) -> DroppedUnit:
+    row = hit.row
     return DroppedUnit(
         row["row_kind"], row["example_id"], name_unit(row), hit.rule, hit.version, hit.reason, _write(hit)
     )
 
 
-def _mark(row: Row, hit: Hit, action: str) -> MarkedRow:
+def _mark(row: Row, hit: Hit) -> MarkedRow:
+    action = "kept" if hit.is_protected else hit.action
     return MarkedRow(row, action, hit.rule, hit.version, hit.reason, _write(hit))
 
 
 def _write(hit: Hit) -> str | None:
     return canonical_json(hit.evidence) if hit.evidence else None
-
-
-def _mask(row: Row, hit: Hit) -> None:
-    """Puts placeholders where the hit's spans are. The row stays the same object: marks and drops point to it."""
-    row.update(mask_row(row, [hit])[0])

@@ -13,12 +13,10 @@ from pitchpipe.store.errors import PitchpipeError
 from pitchpipe.store.quality_reading import read_mark
 from pitchpipe.store.records import Project
 from pitchpipe.store.rules.rule import RuleChoice
-from pitchpipe.studio.app_pages.data import checks_chain, checks_hits, checks_sets
+from pitchpipe.studio.app_pages.data import checks_chain, checks_hits, checks_sets, recipe_handover
 from pitchpipe.studio.app_pages.showing import show_problem
-from pitchpipe.studio.rule_verbs import load_background
+from pitchpipe.studio.rule_background import load_background, needs_model
 
-RECIPE_KEY = "recipe_rules"
-"""In the session: the chain (a tuple of RuleChoice) that the recipe editor takes over."""
 _FOUND = "checks_found"
 
 
@@ -54,7 +52,7 @@ def show_view(store: Store, project: Project | None, curator: str) -> None:
             _show_beginning()
             return
         with place:
-            _show_take(found.choices)
+            _show_take(project.name, found)
         if found.choices != choices or found.model != model:
             st.caption("Other rules or dials are chosen than those of the results below: check again.")
         elif found.mark != read_mark(store, project.name):
@@ -75,7 +73,10 @@ def _run(store: Store, project: str, choices: tuple[RuleChoice, ...], model: str
     """Applies the chain with a bar that says which rule is at work; a mistake is told and leaves the last results."""
     bar = st.progress(0.0, "Reading the rows")
     try:
-        background = load_background(store, project, model)
+        background = load_background(
+            store, project, model,
+            on_encoded=lambda done, total: bar.progress(done / total, f"Encoding text {done:,} of {total:,}"),
+        )  # fmt: skip
         mark = read_mark(store, project)
         preview = preview_rules(
             store, project, choices, background, lambda done, total, title: bar.progress(done / total, title)
@@ -87,8 +88,12 @@ def _run(store: Store, project: str, choices: tuple[RuleChoice, ...], model: str
         bar.empty()
 
 
-def _show_take(choices: tuple[RuleChoice, ...]) -> None:
+def _show_take(project: str, found: _Found) -> None:
     if st.button("Take into the recipe", icon=":material/playlist_add_check:", key="checks_take"):
-        st.session_state[RECIPE_KEY] = choices
-    if st.session_state.get(RECIPE_KEY) == choices:
-        st.caption("These rules are in the recipe; freeze it under Snapshots.")
+        model = found.model if needs_model(found.choices) else None
+        recipe_handover.hand_over(project, **{recipe_handover.RULES: found.choices, recipe_handover.TOKEN_MODEL: model})
+    taken = recipe_handover.read_handed(project, recipe_handover.RULES)
+    if taken == found.choices:
+        recipe_handover.show_next("These rules are in the recipe.", "checks_next")
+    elif taken is not None:
+        st.caption("Other rules are in the recipe.")

@@ -14,12 +14,12 @@ from pitchpipe.store.leak_gate import list_breaches
 from pitchpipe.store.project_answers import read_requests
 from pitchpipe.store.quality_reading import read_mark
 from pitchpipe.store.recipes import Recipe
+from pitchpipe.store.rules.rule import Background
 from pitchpipe.store.snapshot_figures import count_drops, measure_rows
 from pitchpipe.store.snapshots import Preview, create_snapshot, preview_snapshot
 from pitchpipe.studio.app_pages.data import snapshots_charts
 from pitchpipe.studio.app_pages.showing import plain, show_constant, show_problem
-from pitchpipe.studio.rule_verbs import NEEDS_MODEL
-from pitchpipe.studio.snapshot_verbs import read_model_background
+from pitchpipe.studio.rule_background import load_recipe_background
 
 _KEPT, _REASON = "snapshots_preview", "snapshots_reason"
 _MOST_SHOWN = 200
@@ -29,11 +29,8 @@ def show_preview(store: Store, project: str, recipe: Recipe, curator: str) -> No
     """The button, and what it found; kept until another preview is asked for."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         is_asked = st.button("Preview", type="primary", icon=":material/visibility:", key="snapshots_preview_run")
-        model = None
-        if any(choice.rule in NEEDS_MODEL for choice in recipe.rules):
-            model = st.text_input("Tokens of the model", "embedded", key="snapshots_model", width=300)
     if is_asked:
-        _run(store, project, recipe, model)
+        _run(store, project, recipe)
     kept = st.session_state.get(_KEPT)
     if kept is None or kept["project"] != project:
         show_constant(
@@ -55,10 +52,10 @@ def show_preview(store: Store, project: str, recipe: Recipe, curator: str) -> No
         _show_rows(kept["figures"])
 
 
-def _run(store: Store, project: str, recipe: Recipe, model: str | None) -> None:
+def _run(store: Store, project: str, recipe: Recipe) -> None:
     bar = st.progress(0.0, "Reading the project")
     try:
-        background = read_model_background(store, project, model)
+        background = _load_background(store, project, recipe, bar)
         preview = preview_snapshot(
             store, project, recipe, background, lambda step, share: bar.progress(share, plain(step))
         )
@@ -69,9 +66,15 @@ def _run(store: Store, project: str, recipe: Recipe, model: str | None) -> None:
     bar.empty()
     st.session_state[_KEPT] = {
         "project": project, "preview": preview, "figures": measure_rows(preview.rows),
-        "mark": read_mark(store, project), "background": background,
+        "mark": read_mark(store, project),
     }  # fmt: skip
     st.session_state.pop(_REASON, None)
+
+
+def _load_background(store: Store, project: str, recipe: Recipe, bar: Any) -> Background:
+    return load_recipe_background(
+        store, project, recipe, lambda done, total: bar.progress(done / total, f"Encoding text {done:,} of {total:,}")
+    )
 
 
 def _show_numbers(preview: Preview, figures: dict[str, Any]) -> None:
@@ -117,7 +120,8 @@ def _offer_freeze(store: Store, project: str, preview: Preview, curator: str, is
     bar = st.progress(0.0, "Reading the project")
     try:
         made = create_snapshot(
-            store, project, name.strip(), preview.recipe, curator, st.session_state[_KEPT]["background"],
+            store, project, name.strip(), preview.recipe, curator,
+            _load_background(store, project, preview.recipe, bar),
             tell=lambda step, share: bar.progress(share, plain(step)),
         )  # fmt: skip
     except PitchpipeError as error:
