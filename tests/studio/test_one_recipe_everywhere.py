@@ -22,6 +22,7 @@ from pitchpipe.store.snapshots import list_snapshots
 from pitchpipe.studio import session
 from pitchpipe.studio.api import build_api
 from pitchpipe.studio.cli import app as commands
+from pitchpipe.studio.snapshot_verbs import snapshot_create, snapshot_preview
 from pitchpipe.training.encoder_launch import has_encoder
 
 ITEM = "Which of these four cities is the capital of the country that lies north of Spain?"
@@ -210,3 +211,16 @@ def test_a_recipe_that_counts_tokens_of_no_model_is_refused_with_advice(workspac
     done = CliRunner().invoke(commands, words)
     assert done.exit_code != 0
     assert "no model was named" in done.stderr and "token_model" in done.stderr
+
+
+@pytest.mark.parametrize(("verb", "named"), [(snapshot_preview, {}), (snapshot_create, {"name": "v1"})])
+def test_a_preview_and_a_freeze_tell_what_they_are_at(workspace: Path, verb: Any, named: dict[str, str]) -> None:
+    store = open_store(workspace)
+    told: list[tuple[int, int, str]] = []
+    recipe = {"rules": [{"rule": "refusal"}]}
+    verb(store, "p", recipe=recipe, on_progress=lambda done, of, step: told.append((done, of, step)), **named)
+    store.close()
+    assert told[0][2] == "Reading the project"
+    assert "Refusals (rule 1 of 1)" in [step for _, _, step in told]
+    assert all(0 <= done <= of == 100 for done, of, _ in told)
+    assert [done for done, _, _ in told] == sorted(done for done, _, _ in told)

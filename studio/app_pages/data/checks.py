@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Any
 
 import streamlit as st
 
@@ -11,6 +12,7 @@ from pitchpipe.store.checking import Preview, preview_rules
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import PitchpipeError
 from pitchpipe.store.quality_reading import read_mark
+from pitchpipe.store.recipes import Recipe
 from pitchpipe.store.records import Project
 from pitchpipe.store.rules.rule import RuleChoice
 from pitchpipe.studio.app_pages.data import checks_chain, checks_hits, checks_sets, recipe_handover
@@ -27,6 +29,8 @@ class _Found:
     project: str
     choices: tuple[RuleChoice, ...]
     model: str
+    consensus: dict[str, Any]
+    """As it was taken from Consensus: the rows are those of a snapshot by it."""
     mark: object
     preview: Preview
 
@@ -44,9 +48,10 @@ def show_view(store: Store, project: Project | None, curator: str) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             label = f"Check with {len(choices)} rule{'' if len(choices) == 1 else 's'}"
             is_asked = st.button(label, type="primary", disabled=not choices, key="checks_run")
-            place = st.container()
+            place = st.container(horizontal=True, vertical_alignment="center")
+        consensus = recipe_handover.read_handed(project.name, recipe_handover.CONSENSUS) or {}
         if is_asked:
-            _run(store, project.name, choices, model)
+            _run(store, project.name, choices, model, consensus)
         found: _Found | None = st.session_state.get(_FOUND)
         if found is None or found.project != project.name:
             _show_beginning()
@@ -55,6 +60,8 @@ def show_view(store: Store, project: Project | None, curator: str) -> None:
             _show_take(project.name, found)
         if found.choices != choices or found.model != model:
             st.caption("Other rules or dials are chosen than those of the results below: check again.")
+        elif found.consensus != consensus:
+            st.caption("Another consensus was taken into the recipe since these results: check again.")
         elif found.mark != read_mark(store, project.name):
             st.caption("Something in the project has changed since these results: check again.")
         checks_hits.show_results(store, project.name, curator, found.preview)
@@ -69,7 +76,7 @@ def _show_beginning() -> None:
         )
 
 
-def _run(store: Store, project: str, choices: tuple[RuleChoice, ...], model: str) -> None:
+def _run(store: Store, project: str, choices: tuple[RuleChoice, ...], model: str, consensus: dict[str, Any]) -> None:
     """Applies the chain with a bar that says which rule is at work; a mistake is told and leaves the last results."""
     bar = st.progress(0.0, "Reading the rows")
     try:
@@ -79,9 +86,14 @@ def _run(store: Store, project: str, choices: tuple[RuleChoice, ...], model: str
         )  # fmt: skip
         mark = read_mark(store, project)
         preview = preview_rules(
-            store, project, choices, background, lambda done, total, title: bar.progress(done / total, title)
+            store,
+            project,
+            choices,
+            background,
+            lambda done, total, title: bar.progress(done / total, title),
+            Recipe(**consensus),
         )
-        st.session_state[_FOUND] = _Found(project, choices, model, mark, preview)
+        st.session_state[_FOUND] = _Found(project, choices, model, consensus, mark, preview)
     except PitchpipeError as error:
         show_problem(error.happened, error.advice)
     finally:

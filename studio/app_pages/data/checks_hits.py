@@ -66,13 +66,14 @@ def _draw_counts(preview: Preview) -> None:
     frame = pd.DataFrame(rows)
     order = list(dict.fromkeys(row["rule"] for row in rows))
     chart = alt.Chart(frame).mark_bar(height=12).encode(
-        y=alt.Y("rule:N", sort=order, title=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=180)),
+        y=alt.Y("rule:N", sort=order, title=None,
+                axis=alt.Axis(ticks=False, domain=False, labelLimit=180, labelOverlap=False)),
         x=alt.X("hits:Q", title=None, axis=alt.Axis(format="d", tickCount=5, tickMinStep=1, domain=False)),
         color=alt.Color("side:N", title=None, scale=alt.Scale(domain=list(_SIDES), range=list(_SIDES.values())),
                         legend=alt.Legend(orient="top", symbolType="square")),
         tooltip=["rule:N", "side:N", alt.Tooltip("hits:Q", format=","), "of:N"],
     )  # fmt: skip
-    height = 25 * len(order) + 70
+    height = 27 * len(order) + 96
     st.altair_chart(chart.properties(height=height).configure(background="transparent"), width="stretch")
 
 

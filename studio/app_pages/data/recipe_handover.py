@@ -36,10 +36,20 @@ def forget_handed() -> None:
 
 def show_next(told: str, key: str) -> None:
     """Says what is in the recipe now, and leads to where it is used."""
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(plain(told))
-        st.button("Go to Snapshots", icon=":material/arrow_forward:", key=key, on_click=_go, type="tertiary")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(plain(told), width="content")
+        st.button(
+            "Go to Snapshots",
+            icon=":material/arrow_forward:",
+            key=key,
+            on_click=go_to,
+            args=("Snapshots",),
+            type="tertiary",
+        )
 
 
-def _go() -> None:
-    st.session_state["data_view"] = "Snapshots"
+def go_to(view: str, **chosen: Any) -> None:
+    """Opens another view of the Data page, with widgets of it set; for use as a callback."""
+    st.session_state["data_view"] = view
+    for key, value in chosen.items():
+        st.session_state[key] = value

@@ -23,6 +23,7 @@ from pitchpipe.studio.rule_background import load_recipe_background
 
 _KEPT, _REASON = "snapshots_preview", "snapshots_reason"
 _MOST_SHOWN = 200
+_DONE = {"mark": "listed", "mask": "masked", "kept": "kept by a curator"}
 
 
 def show_preview(store: Store, project: str, recipe: Recipe, curator: str) -> None:
@@ -113,7 +114,9 @@ def _show_seal(proof: dict[str, Any]) -> None:
 
 def _offer_freeze(store: Store, project: str, preview: Preview, curator: str, is_stale: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.text_input("Name of the snapshot", key="snapshots_name", width=300)
+        name = st.text_input(
+            "Name of the snapshot", key="snapshots_name", width=300, placeholder="A name, then Enter, to freeze it"
+        )
         is_unfit = is_stale or not name.strip() or preview.rows.is_empty() or bool(list_breaches(preview.proof))
         if not st.button("Freeze", icon=":material/ac_unit:", disabled=is_unfit, key="snapshots_freeze"):
             return
@@ -146,7 +149,7 @@ def _show_drops(store: Store, preview: Preview) -> None:
         rules = [drop["rule"] for drop in drops]
         if st.session_state.get(_REASON) not in rules:
             st.session_state[_REASON] = rules[0]
-        rule = st.selectbox("Units left out by", rules, key=_REASON, width=320)
+        rule = st.selectbox("Units left out by", rules, key=_REASON, width=320, format_func=snapshots_charts.name_rule)
         _list_units(store, preview.drops.filter(pl.col("rule") == rule))
     if not preview.marks.is_empty():
         st.markdown("**Found, but staying**")
@@ -158,7 +161,10 @@ def _list_units(store: Store, units: pl.DataFrame) -> None:
     requests = read_requests(store, shown["example_id"].unique().to_list())
     told = pl.col("evidence").map_elements(_shorten, pl.String, skip_nulls=True)
     evidence = [] if shown["evidence"].is_null().all() else [told]
-    columns = [name for name in ("rule", "action") if name in shown.columns and "action" in shown.columns]
+    columns = []
+    if "action" in shown.columns:
+        titles = {rule: snapshots_charts.name_rule(rule) for rule in shown["rule"].unique()}
+        columns = [pl.col("rule").replace_strict(titles), pl.col("action").replace_strict(_DONE).alias("what")]
     st.dataframe(
         shown.select(
             *columns, "row_kind",

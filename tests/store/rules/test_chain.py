@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,16 +18,7 @@ from pitchpipe.store.rules.reading import list_spans, read_field
 from pitchpipe.store.rules.rule import Background, Parameter, RuleChoice
 from tests.store.rules.made_rows import answer, make_row
 
-
-def encode_words(texts: Sequence[str]) -> np.ndarray:
-    """Counts of words by their length: quick, and alike for texts that are alike."""
-    counts = np.array([[sum(len(word) == n for word in text.split()) for n in range(1, 9)] for text in texts])
-    lengths = np.linalg.norm(counts, axis=-1, keepdims=True)
-    return np.divide(counts, lengths, out=np.zeros(counts.shape, np.float32), where=lengths > 0, casting="unsafe")
-
-
 BACKGROUND = Background(
-    encoders={"tfidf": encode_words, "minilm": encode_words},
     evaluation_sets={"test": [("t1", "What is the capital city of the country of France today?")]},
     count_tokens=lambda chats: [sum(len(text.split()) + 3 for _, text in chat) for chat in chats],
 )

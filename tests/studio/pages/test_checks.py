@@ -17,6 +17,7 @@ from pitchpipe.store.database import Store, open_store
 from pitchpipe.store.evaluation_sets import add_evaluation_set, list_evaluation_sets
 from pitchpipe.store.ingest import import_file
 from pitchpipe.store.projects import create_project
+from pitchpipe.store.recipes import Recipe
 from pitchpipe.store.rules.rule import Hit, RuleChoice
 from pitchpipe.studio import session
 from pitchpipe.studio.app_pages.data.checks_actions import list_targets
@@ -224,6 +225,20 @@ def test_a_check_of_a_project_writes_nothing(desk: Store) -> None:
     check(open_view())
     assert list_actions(desk, "p") == []
     assert list_evaluation_sets(desk, "p") == []
+
+
+def test_a_check_counts_the_rows_of_the_consensus_that_was_taken(desk: Store) -> None:
+    app = open_view()
+    app.session_state["recipe_consensus"] = {"strategy": "mean", "strategies": (), "tie_policy": "keep",
+                                             "widest_spread": None, "lowest_support": 0.9}  # fmt: skip
+    app.session_state["recipe_project"] = "p"
+    check(app)
+    assert app.session_state["checks_found"].consensus["lowest_support"] == 0.9
+    rows = preview_rules(desk, "p", [], recipe=Recipe(lowest_support=0.9)).considered
+    assert read_metrics(app)["Rows"] == str(rows)
+    del app.session_state["recipe_consensus"]
+    app.run()
+    assert any("Another consensus was taken" in caption.value for caption in app.caption)
 
 
 def test_one_sees_how_much_of_an_evaluation_set_is_in_the_training_side(desk: Store, tmp_path: Path) -> None:
