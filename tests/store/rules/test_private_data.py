@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import pytest
 from hypothesis import given, settings
@@ -136,7 +137,11 @@ def test_placeholders_and_talk_about_secrets_are_left_alone(text: str) -> None:
 
 def mask(row: dict[str, object]) -> tuple[dict[str, object], dict[str, int]]:
     choices = [RuleChoice("personal_data", "mask"), RuleChoice("secrets", "mask")]
-    return mask_row(row, apply_rules([row], choices, Background()).hits)
+    outcome = apply_rules([row], choices, Background())
+    counts = Counter[str]()
+    for hit in outcome.hits:
+        counts.update(mask_row(hit.row, [hit])[1])
+    return outcome.rows[0], dict(sorted(counts.items()))
 
 
 def test_masking_replaces_in_requests_and_both_answers_and_counts_by_kind() -> None:
