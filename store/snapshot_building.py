@@ -24,6 +24,7 @@ from pitchpipe.store.knowledge import (
 from pitchpipe.store.leak_gate import find_leaks, find_row_leaks
 from pitchpipe.store.mixing import MIX_VERSION, check_sources, thin_sources
 from pitchpipe.store.rules.rule import Background
+from pitchpipe.store.snapshot_masking import mask_reasons
 from pitchpipe.store.snapshot_rules import MarkedRow, Tell, apply_quality, name_unit
 from pitchpipe.store.snapshot_units import RULES_VERSION, list_units
 
@@ -73,6 +74,7 @@ def build_rows(
     tell("Adding up what people said", 0.3)
     rows, dropped = _take_units(known, recipe, leaks, chosen)
     units = len(rows) + len(dropped)
+    dropped = mask_reasons(dropped, recipe.rules, background or Background())
     rows, found, marked = apply_quality(rows, recipe.rules, background or Background(), known, tell)
     dropped += found
     if any(mark.action == "mask" for mark in marked):

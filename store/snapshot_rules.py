@@ -10,8 +10,10 @@ from typing import Any
 from pitchpipe.store.identity import canonical_json
 from pitchpipe.store.knowledge import DroppedUnit, Knowledge
 from pitchpipe.store.rules.applying import Hit, apply_rules
+from pitchpipe.store.rules.catalogue import find_rule
 from pitchpipe.store.rules.masking import mask_row
 from pitchpipe.store.rules.rule import Background, RuleChoice
+from pitchpipe.store.snapshot_masking import ReasonMasker, mask_words
 
 Row = dict[str, Any]
 Tell = Callable[[str, float], None]
@@ -61,6 +63,8 @@ def apply_quality(
     background = replace(background, kept_ids=background.kept_ids | kept)
     dropped: list[DroppedUnit] = []
     marked: list[MarkedRow] = []
+    masks = [choice for choice in choices if choice.action == "mask"]
+    masker = ReasonMasker(choices, background)
     for number, choice in enumerate(choices):
         tell(f"Rule {number + 1} of {len(choices)}: {choice.rule}", number / len(choices))
         gone: set[int] = set()
@@ -69,12 +73,17 @@ def apply_quality(
             is_protected = hit.rule not in CERTAIN and hit.action == "drop" and is_kept(row, known)
             if hit.action == "drop" and not is_protected:
                 gone.add(hit.place)
-                dropped.append(_drop(row, hit))
+                dropped.append(_drop(row, replace(hit, reason=masker.mask_reason(hit.reason, row))))
                 continue
             if hit.action == "mask":
                 _mask(row, hit)
-            marked.append(_mark(row, hit, "kept" if is_protected else hit.action))
+            told = replace(hit, reason=masker.mask_reason(hit.reason, row))
+            marked.append(_mark(row, told, "kept" if is_protected else hit.action))
         rows = [row for place, row in enumerate(rows) if place not in gone] if gone else rows
+    marked += [
+        MarkedRow(row, "mask", masks[0].rule, find_rule(masks[0].rule).version, "what a rater wrote of it", None)
+        for row in mask_words(rows, masks, background)
+    ]
     return rows, dropped, marked
 
 
@@ -89,7 +98,9 @@ def _mark(row: Row, hit: Hit, action: str) -> MarkedRow:
 
 
 def _write(hit: Hit) -> str | None:
-    return canonical_json(hit.evidence) if hit.evidence else None
+    """The evidence without the hashes of whole texts: with the masked text beside it, a number could be tried out."""
+    told = {name: value for name, value in hit.evidence.items() if name != "texts"}
+    return canonical_json(told) if told else None
 
 
 def _mask(row: Row, hit: Hit) -> None:
