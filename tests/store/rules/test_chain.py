@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pitchpipe.store.encoding import encode_tfidf
 from pitchpipe.store.errors import UsageError
 from pitchpipe.store.rules.applying import apply_rules
 from pitchpipe.store.rules.catalogue import RULES
@@ -21,6 +22,7 @@ from tests.store.rules.made_rows import answer, make_row
 BACKGROUND = Background(
     evaluation_sets={"test": [("t1", "What is the capital city of the country of France today?")]},
     count_tokens=lambda chats: [sum(len(text.split()) + 3 for _, text in chat) for chat in chats],
+    encoders={"tfidf": encode_tfidf, "minilm": encode_tfidf},  # which model it is changes nothing here
 )
 OF_ROWS_ALONE = ("empty_answer", "same_answers", "refusal", "boilerplate", "repetition", "language", "too_long",
                  "too_short", "length_only", "same_model", "personal_data", "secrets")  # fmt: skip
