@@ -24,6 +24,7 @@ from pitchpipe.store.knowledge import (
 from pitchpipe.store.leak_gate import find_leaks, find_row_leaks
 from pitchpipe.store.mixing import MIX_VERSION, check_sources, thin_sources
 from pitchpipe.store.rules.rule import Background, Hit
+from pitchpipe.store.snapshot_masking import mask_reasons
 from pitchpipe.store.snapshot_rules import MarkedRow, Tell, apply_quality, list_found, name_unit
 from pitchpipe.store.snapshot_units import RULES_VERSION, list_units
 
@@ -77,9 +78,12 @@ def build_rows(
     tell("Adding up what people said", 0.3)
     rows, dropped = _take_units(known, recipe, leaks, chosen)
     units = len(rows) + len(dropped)
-    given, outcome = rows, apply_quality(rows, recipe.rules, background or Background(), known, tell)
+    background = background or Background()
+    dropped = mask_reasons(dropped, recipe.rules, background)
+    # Copies, since what raters wrote of a row is masked in place.
+    given, outcome = [dict(row) for row in rows], apply_quality(rows, recipe.rules, background, known, tell)
     rows = [outcome.rows[place] for place in outcome.kept]
-    found, marked = list_found(outcome)
+    found, marked = list_found(outcome, recipe.rules, background)
     dropped += found
     if any(mark.action == "mask" for mark in marked):
         rows = _leave_out(

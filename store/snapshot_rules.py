@@ -10,7 +10,9 @@ from typing import Any
 from pitchpipe.store.identity import canonical_json
 from pitchpipe.store.knowledge import DroppedUnit, Knowledge
 from pitchpipe.store.rules.applying import Hit, Outcome, apply_rules
+from pitchpipe.store.rules.catalogue import find_rule
 from pitchpipe.store.rules.rule import Background, RuleChoice
+from pitchpipe.store.snapshot_masking import ReasonMasker, mask_words
 
 Row = dict[str, Any]
 Tell = Callable[[str, float], None]
@@ -68,10 +70,25 @@ def apply_quality(
     return apply_rules(rows, choices, background, tell_rule, protects)
 
 
-def list_found(outcome: Outcome) -> tuple[list[DroppedUnit], list[MarkedRow]]:
-    """The drops, and what was found of rows that a rule let stay."""
-    dropped = [_drop(hit) for hit in outcome.hits if hit.action == "drop"]
-    marked = [_mark(outcome.rows[hit.place], hit) for hit in outcome.hits if hit.action != "drop"]
+def list_found(
+    outcome: Outcome, choices: Sequence[RuleChoice], background: Background
+) -> tuple[list[DroppedUnit], list[MarkedRow]]:
+    """The drops, and what was found of rows that a rule let stay. Where the recipe masks, so are the reasons, and in
+    place what raters wrote of the rows that stay."""
+    masks = [choice for choice in choices if choice.action == "mask"]
+    masker = ReasonMasker(choices, background)
+    dropped, marked = [], []
+    for hit in outcome.hits:
+        row = hit.row if hit.action == "drop" else outcome.rows[hit.place]
+        told = replace(hit, reason=masker.mask_reason(hit.reason, row))
+        if hit.action == "drop":
+            dropped.append(_drop(told))
+        else:
+            marked.append(_mark(row, told))
+    changed = mask_words([outcome.rows[place] for place in outcome.kept], masks, background)
+    for row in changed:
+        rule = find_rule(masks[0].rule)
+        marked.append(MarkedRow(row, "mask", rule.id, rule.version, "what a rater wrote of it", None))
     return dropped, marked
 
 
@@ -88,4 +105,6 @@ def _mark(row: Row, hit: Hit) -> MarkedRow:
 
 
 def _write(hit: Hit) -> str | None:
-    return canonical_json(hit.evidence) if hit.evidence else None
+    """The evidence without the hashes of whole texts: with the masked text beside it, a number could be tried out."""
+    told = {name: value for name, value in hit.evidence.items() if name != "texts"}
+    return canonical_json(told) if told else None
