@@ -45,7 +45,7 @@ WITH own AS ({_OWN}), held AS (
       AND (t.skill IS NULL OR list_contains($skills::VARCHAR[], t.skill))
       AND t.id NOT IN (SELECT task_id FROM held) AND coalesce(own.status, '') <> 'skipped'
 ), next AS (
-    SELECT *, count(*) OVER () AS total FROM open ORDER BY priority DESC, position, id LIMIT {_WINDOW_SIZE}
+    SELECT *, (SELECT count(*) FROM open) AS total FROM open ORDER BY priority DESC, position, id LIMIT {_WINDOW_SIZE}
 )
 SELECT next.id, t.candidate_ids, next.overlap, next.taken, next.expired, d.shown, d.body, next.status, t.kind,
        t.example_id, t.rubric, next.total
