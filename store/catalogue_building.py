@@ -20,9 +20,7 @@ TABLES = ("examples", "candidates", "tasks", "judgements", "decisions", "tags", 
 BASE_TABLES = ("example_facts", "candidate_facts", "tasks", "judgements", "snapshot_rows")
 MARK_TABLES = ("decisions", "tags", "marks")
 
-_COLUMNS = (
-    "id, entry, task_id, example_id, annotator, kind, value, reason, shown, seconds, source, created_at, status"
-)
+_COLUMNS = "id, entry, task_id, example_id, annotator, kind, value, reason, shown, seconds, source, created_at, status"
 _EACH = "task_id, annotator, source = 'adjudication'"
 # Hardly anybody judges a task twice, so the latest are sought only among those whose hash comes several times.
 _LATEST = f"""

@@ -14,7 +14,7 @@ from pitchpipe.store.database import Store
 from pitchpipe.store.knowledge import Knowledge, read_parts
 from pitchpipe.store.measures.model_ranking import ModelRanking, rank_models
 from pitchpipe.store.projects import get_project
-from pitchpipe.store.snapshot_reading import read_knowledge
+from pitchpipe.store.snapshot_reading import read_opinions
 
 _ENDINGS = {"a": "a", "b": "b", "tie": "tie", "both_bad": "tie"}
 """Two bad answers are no preference. Who cannot judge says nothing."""
@@ -26,7 +26,7 @@ _SCHEMA = {
 
 def rank_project_models(store: Store, project: str, resamples: int = 300) -> ModelRanking:
     """The standings of the models of a project by every comparison and ranking that counts."""
-    return rank_models(list_comparisons(read_knowledge(store, get_project(store, project).id)), resamples)
+    return rank_models(list_comparisons(read_opinions(store, get_project(store, project).id)), resamples)
 
 
 def list_comparisons(known: Knowledge) -> pl.DataFrame:
