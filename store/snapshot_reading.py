@@ -43,7 +43,7 @@ def read_knowledge(store: Store, project_id: str) -> Knowledge:
     return store.read_at_once(lambda: _read_all(store, project_id, has_texts=True))
 
 
-def read_opinions(store: Store, project_id: str) -> Knowledge:
+def read_lean_knowledge(store: Store, project_id: str) -> Knowledge:
     """What consensus is made of: as `read_knowledge`, but records have neither texts nor reasons nor decisions.
 
     Messages are there where turns inside a conversation were rated. Half the time and memory.

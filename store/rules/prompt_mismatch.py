@@ -12,12 +12,13 @@ from pitchpipe.store.splitting import normalise_text
 
 _CONTROL = re.compile(
     r"<\|(?:im_start|im_end|user|assistant|system|endoftext|eot_id|start_header_id|end_of_turn)\|>|<(?:start|end)_of_turn>"
-    r"|\[/?INST\]|<</?SYS>>|^\s*#{2,3} ?(?:Instruction|Input|Response|Human|Assistant|User)\s*:",
+    r"|\[/?INST\]|<</?SYS>>|^[^\S\n]*#{2,3} ?(?:Instruction|Input|Response|Human|Assistant|User)\s*:",
     re.MULTILINE,
 )
-"""Only a transcript has these."""
+"""Only a transcript has these. A line's own space alone is skipped: with line breaks in it, a megabyte of them would be
+walked through from each of its lines."""
 _SPEAKER = re.compile(
-    r"^\s*(?:\*\*)?(Human|User|Assistant|AI|Bot|Question|Q|Answer|A)(?:\*\*)?:(?:\*\*)?[ \t]", re.MULTILINE
+    r"^[^\S\n]*(?:\*\*)?(Human|User|Assistant|AI|Bot|Question|Q|Answer|A)(?:\*\*)?:(?:\*\*)?[ \t]", re.MULTILINE
 )
 _ASKER = ("Human", "User")
 _WRITES_TALK = re.compile(
@@ -27,6 +28,8 @@ _WRITES_TALK = re.compile(
 _KEY_WORDS = 8
 _WORD = re.compile(r"\w+")
 _FIRST_WORDS = re.compile(r"\W*(?:\w+\W+){7}\w+")
+_MOST_LOOKS = 20
+"""Lines of an answer that begin like a request and are compared whole: a hostile text has a hundred thousand."""
 
 
 def _find(rows: Sequence[Row], parameters: Mapping[str, Any], _: Background) -> Iterator[Finding]:
@@ -79,12 +82,15 @@ def _find_request(
     place: int, field: str, text: str, asked: str, example_id: str, requests: dict[tuple[str, ...], dict[str, str]]
 ) -> Finding | None:
     """Another example's whole request at the beginning of a line."""
-    start = 0
+    start = looks = 0
     for line in text.split("\n") if requests else ():
         others = None
         if len(line) > 2 * _KEY_WORDS and (begin := _FIRST_WORDS.match(line)):
             others = requests.get(tuple(_WORD.findall(begin[0].lower())))
         if others and example_id not in others:
+            looks += 1
+            if looks > _MOST_LOOKS:
+                return None
             rest, own = normalise_text(text[start:]), normalise_text(asked)
             for other, request in others.items():
                 normal = normalise_text(request)
