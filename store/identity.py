@@ -70,16 +70,7 @@ def content_id(prefix: str, value: Any) -> str:
     >>> content_id("ex", "a")
     'ex_ac8d8342bbb2362d13f0a559a3'
     """
-    return content_id_of_text(prefix, canonical_json(value))
-
-
-def content_id_of_text(prefix: str, text: str) -> str:
-    """The id of content that was written as canonical JSON already.
-
-    >>> content_id_of_text("ex", '"a"') == content_id("ex", "a")
-    True
-    """
-    return f"{prefix}_{hash_text(text)[7:33]}"
+    return f"{prefix}_{hash_value(value)[7:33]}"
 
 
 def new_id(prefix: str = "") -> str:
