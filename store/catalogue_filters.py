@@ -10,6 +10,8 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from math import isfinite
 from typing import Any
 
 from pitchpipe.store.errors import UsageError
@@ -38,8 +40,11 @@ class Slice:
         unknown = sorted(set(document) - {"words", "filters", "sql"})
         if unknown:
             raise UsageError(f"A slice has no '{unknown[0]}'.", "It has words, filters and sql.")
-        filters = tuple(check_condition(*_take_three(filter)) for filter in document.get("filters") or ())
-        return cls(str(document.get("words") or ""), filters, str(document.get("sql") or ""))
+        listed = document.get("filters") or []
+        if not isinstance(listed, list | tuple):
+            raise UsageError(f"The filters of a slice are {listed!r}.", "Give a list of conditions.")
+        filters = tuple(check_condition(*_take_three(filter)) for filter in listed)
+        return cls(_take_text("words", document), filters, _take_text("sql", document))
 
     def to_document(self) -> dict[str, Any]:
         """The slice as plain values."""
@@ -81,14 +86,35 @@ def check_condition(field: str, operator: str, value: Any = None) -> Condition:
         raise UsageError(f"The field '{field}' takes no '{operator}'.", f"Use one of: {', '.join(OPERATORS[kind])}.")
     if operator in ("is missing", "is there"):
         return field, operator, None
+    check_whole(str(value))
     if kind in ("choice", "many"):
-        values = [value] if isinstance(value, str) or value is None else list(value)
-        return field, operator, tuple(str(entry) if entry is not None else "" for entry in values)
+        values = list(value) if isinstance(value, list | tuple) else [value]
+        if not all(entry is None or isinstance(entry, str) for entry in values):
+            raise UsageError(f"'{field}' is compared with {value!r}.", "Give texts, such as a.jsonl.")
+        return field, operator, tuple(entry or "" for entry in values)
     if kind == "number":
         return field, operator, _to_number(field, value)
+    if kind == "time":
+        return field, operator, _check_time(field, str(value))
     if kind == "truth":
         return field, operator, value is True or str(value).lower() in ("true", "yes", "1")
     return field, operator, str(value)
+
+
+def check_whole(text: str) -> None:
+    """Raises UsageError where a text holds half of a character (a lone surrogate), which the engine cannot take."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{ascii(text)[:80]} holds half of a character.", "Type it anew.") from error
+
+
+def _check_time(field: str, value: str) -> str:
+    try:
+        datetime.fromisoformat(value)
+    except ValueError as error:
+        raise UsageError(f"'{value}' is no time for '{field}'.", "Write it like 2026-11-05.") from error
+    return value
 
 
 def parse_condition(text: str) -> Condition:
@@ -136,6 +162,7 @@ def write_search(words: str) -> tuple[str, list[str]]:
     >>> write_search("late -Refund")
     ('contains(folded, ?) AND NOT contains(folded, ?)', ['late', 'refund'])
     """
+    check_whole(words)
     wanted = split_words(words)
     parts = [f"{'NOT ' if is_without else ''}contains(folded, ?)" for is_without, _ in wanted]
     return " AND ".join(parts) or "TRUE", [fold(part) for _, part in wanted]
@@ -185,17 +212,25 @@ def _write_condition(field: str, operator: str, value: Any) -> tuple[str, list[A
 def _to_number(field: str, value: Any) -> float:
     try:
         number = float(value)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"'{value}' is no number for '{field}'.", "Give digits, such as 2 or 0.5.") from error
-    if number != number:  # NaN compares with nothing
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UsageError(f"'{field}' is compared with what is no number.", "Give digits, such as 2 or 0.5.") from error
+    if not isfinite(number):  # NaN compares with nothing, and JSON has no word for what is endless
         raise UsageError(f"'{value}' is no number for '{field}'.", "Give digits, such as 2 or 0.5.")
     return number
 
 
 def _take_three(filter: Sequence[Any]) -> Sequence[Any]:
-    if isinstance(filter, str) or not 2 <= len(filter) <= 3:
+    is_fit = isinstance(filter, list | tuple) and 2 <= len(filter) <= 3
+    if not is_fit or not all(isinstance(part, str) for part in filter[:2]):
         raise UsageError(f"{filter!r} is no condition.", "Give a field, an operator and a value.")
     return filter
+
+
+def _take_text(name: str, document: Mapping[str, Any]) -> str:
+    text = document.get(name) or ""
+    if not isinstance(text, str):
+        raise UsageError(f"The {name} of a slice are {text!r}.", "Give a text.")
+    return text
 
 
 def _to_plain(filter: Condition) -> list[Any]:

@@ -23,6 +23,7 @@ import duckdb
 import polars as pl
 
 from pitchpipe.store.catalogue_building import BASE_TABLES, MARK_TABLES, TABLES, VIEWS
+from pitchpipe.store.catalogue_filters import check_whole
 from pitchpipe.store.errors import UsageError
 
 SECONDS = 5.0
@@ -57,6 +58,7 @@ def check_sql(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
     """
     if len(sql) > _LONGEST_SQL:
         raise UsageError(f"The SQL has {len(sql):,} characters.", f"Use at most {_LONGEST_SQL:,}.")
+    check_whole(sql)
     try:
         statements = connection.extract_statements(sql)
     except duckdb.Error as error:
@@ -122,12 +124,13 @@ class SqlCell:
     def _write_tables(self) -> Path:
         cursor = self._connection.cursor()
         if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="pitchpipe_sql_"))
-            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+            folder = Path(tempfile.mkdtemp(prefix="pitchpipe_sql_"))
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
             for name in BASE_TABLES:
                 columns = "* EXCLUDE (folded)" if name == "example_facts" else "*"
                 frame = cursor.execute(f"SELECT {columns} FROM {name}").pl()
-                frame.write_parquet(self._folder / f"{name}.parquet", compression="lz4")
+                frame.write_parquet(folder / f"{name}.parquet", compression="lz4")
+            self._folder = folder  # only now: a full disk on the way leaves the next statement to try again
         if not self._has_marks:
             for name in MARK_TABLES:
                 cursor.execute(f"FROM {name}").pl().write_parquet(self._folder / f"{name}.parquet")

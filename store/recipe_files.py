@@ -22,6 +22,8 @@ from pitchpipe.store.rules.rule import Action, RuleChoice, fill_parameters
 Take = Callable[[str, Any], Any]
 """The name of a field and its JSON value -> the value of the recipe."""
 _FIELDS = tuple(field.name for field in fields(Recipe))
+_LEAST_SHARE = 1e-6
+_MOST_RULES = 100
 _SAVE = (
     "INSERT INTO recipes (project_id, name, recipe, actor, created_at) VALUES (?, ?, ?, ?, ?) "
     "ON CONFLICT (project_id, name) DO UPDATE SET recipe = excluded.recipe, actor = excluded.actor, "
@@ -49,6 +51,10 @@ def read_recipe(values: Mapping[str, Any]) -> Recipe:
         taken[name] = take(name, value)
     recipe = Recipe(**taken)
     check_recipe(recipe)
+    try:
+        canonical_json(write_recipe(recipe)).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise UsageError("The recipe holds half of a character (a lone surrogate).", "Type the text anew.") from error
     return recipe
 
 
@@ -58,7 +64,7 @@ def read_recipe_json(file: Path) -> dict[str, Any]:
         values: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"The recipe '{file}' cannot be read: {error.strerror}.", "Name a JSON file.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"The recipe '{file}' is no JSON: {error}.", "Mend it there, or save it anew.") from error
     return values
 
@@ -78,7 +84,9 @@ def check_recipe(recipe: Recipe) -> None:
     if recipe.lowest_support is not None:
         _check_range("lowest_support", recipe.lowest_support, 0, 1)
     for source, share in recipe.weights:
-        _check_range(f"weights.{source}", share, 0, 1_000_000)
+        _check_range(f"weights.{source}", share, 0 if share == 0 else _LEAST_SHARE, 1_000_000)
+    if len(recipe.rules) > _MOST_RULES:
+        raise UsageError(f"The recipe has {len(recipe.rules):,} rules.", f"Use at most {_MOST_RULES}.")
     if recipe.weights and not any(share > 0 for _, share in recipe.weights):
         raise UsageError(_name("weights", dict(recipe.weights)), "Give at least one source a share above 0.")
     for choice in recipe.rules:
@@ -141,7 +149,10 @@ def _take(field: str, value: Any) -> str:
 def _take_number(field: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise UsageError(_name(field, value), "Give a number.")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise UsageError(f"The recipe's '{field}' is a number of endless digits.", "Give a smaller number.") from error
 
 
 def _take_number_or_none(field: str, value: Any) -> float | None:

@@ -24,7 +24,7 @@ from pitchpipe.store.identity import canonical_json, content_id, hash_file, hash
 from pitchpipe.store.knowledge import ROW_COLUMNS, DroppedUnit, Recipe
 from pitchpipe.store.leak_gate import list_breaches, prove_separation
 from pitchpipe.store.recipes import write_recipe
-from pitchpipe.store.snapshot_building import LEAK_RULE, identify_row
+from pitchpipe.store.snapshot_building import LEAK_RULE, count_rows, identify_row
 from pitchpipe.store.snapshot_card import write_card
 from pitchpipe.store.snapshot_croissant import write_croissant
 from pitchpipe.store.snapshot_rules import MarkedRow, name_unit
@@ -96,7 +96,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a finished snapshot folder. Raises SnapshotError when there is none or it is no JSON."""
     try:
         manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError) as error:
+        if not isinstance(manifest, dict) or not isinstance(manifest["files"], dict):
+            raise ValueError("no manifest")
+        _ = manifest["rows_hash"], manifest["snapshot_id"], manifest["counts"]
+    except (FileNotFoundError, ValueError, KeyError, RecursionError) as error:
         raise SnapshotError(
             f"'{folder}' is not a finished snapshot: its manifest.json is missing or unreadable.",
             "Make the snapshot again, or copy the whole folder with its manifest.",
@@ -132,20 +135,30 @@ def verify_snapshot(folder: Path, expected_id: str | None = None) -> list[str]:
         SnapshotError: there is no manifest, so the folder was never finished.
     """
     manifest = read_manifest(folder)
-    faults = [
-        f"{name} is missing" if not (folder / name).exists() else f"{name} was changed"
-        for name, entry in manifest["files"].items()
-        if not (folder / name).exists() or hash_file(folder / name) != entry["sha256"]
-    ]
-    if "rows.parquet is missing" in faults:
+    faults = _check_files(folder, manifest["files"])
+    if not all((folder / name).is_file() for name in _DERIVED):
         return faults
+    try:
+        return faults + _derive_again(folder, manifest, expected_id or manifest["snapshot_id"])
+    except (pl.exceptions.PolarsError, ValueError, KeyError, TypeError, OSError):
+        if not faults:
+            raise
+        return faults  # a file that was changed need not be readable
+
+
+def _derive_again(folder: Path, manifest: Mapping[str, Any], expected_id: str) -> list[str]:
+    """What of ids, counts and the seal does not follow from the files."""
+    faults = []
     rows = read_rows(folder).to_dicts()
     wrong = [row["row_id"] for row in rows if identify_row(row) != row["row_id"]]
     faults += [f"row {row_id} does not have the content that its id stands for" for row_id in wrong[:10]]
     rows_hash = hash_value(sorted(row["row_id"] for row in rows))
     if rows_hash != manifest["rows_hash"]:
         faults.append("the rows are not the ones that the snapshot was made of")
-    faults += _check_identity(folder, rows_hash, expected_id or manifest["snapshot_id"])
+    counts = {**count_rows(rows), "rows": len(rows), "dropped": read_drops(folder).height}
+    if counts != manifest["counts"]:
+        faults.append("the counts in the manifest are not those of the rows and drops")
+    faults += _check_identity(folder, rows_hash, expected_id, manifest)
     sides: dict[str, set[str]] = {}
     for row in rows:
         sides.setdefault(row["group_id"], set()).add(row["split"])
@@ -153,20 +166,41 @@ def verify_snapshot(folder: Path, expected_id: str | None = None) -> list[str]:
     return faults + _check_proof(folder, manifest, rows)
 
 
-def _check_identity(folder: Path, rows_hash: str, expected_id: str) -> list[str]:
-    """Whether the id follows from the rows, drops and recipe that lie in the folder."""
-    if not ((folder / "dropped.parquet").exists() and (folder / "recipe.json").exists()):
-        return []  # told as missing already
+_DERIVED = ("rows.parquet", "dropped.parquet", "recipe.json")
+"""The files from which the id follows; marks are a fourth where there are any."""
+
+
+def _check_files(folder: Path, listed: Mapping[str, Any]) -> list[str]:
+    """Every file must be there as it was listed, and no other; hidden ones, which file managers leave, are no part."""
+    faults = []
+    for name, entry in listed.items():
+        if not (folder / name).is_file():
+            faults.append(f"{name} is missing")
+        elif not isinstance(entry, Mapping) or hash_file(folder / name) != entry.get("sha256"):
+            faults.append(f"{name} was changed")
+    there = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    return faults + [
+        f"{name} is not listed in the manifest" for name in there if name not in (*listed, "manifest.json")
+    ]
+
+
+def _check_identity(folder: Path, rows_hash: str, expected_id: str, manifest: Mapping[str, Any]) -> list[str]:
+    """Whether the id follows from the rows, drops and recipe that lie in the folder, and the manifest says so too."""
     recipe_hash = hash_value(json.loads((folder / "recipe.json").read_text(encoding="utf-8")))
     derived = identify_snapshot(rows_hash, read_drops(folder), read_marks(folder), recipe_hash)
-    return [] if derived == expected_id else [f"the content is that of {derived}, not of {expected_id}"]
+    faults = [] if derived == expected_id else [f"the content is that of {derived}, not of {expected_id}"]
+    if (manifest["snapshot_id"], manifest.get("recipe_hash")) != (derived, recipe_hash):
+        faults.append("the manifest names another snapshot or another recipe than lie in the folder")
+    return faults
 
 
 def _check_proof(folder: Path, manifest: Mapping[str, Any], rows: list[dict[str, Any]]) -> list[str]:
     """Whether the seal holds as the manifest says it does. The first snapshots have no such proof."""
     told = manifest.get("leak_gate")
-    if told is None or not (folder / "dropped.parquet").exists():
+    if told is None and "croissant.json" not in manifest["files"]:
         return []
+    if not isinstance(told, Mapping) or not isinstance(told.get("threshold"), float | int):
+        return ["the proof of the seal is missing from the manifest"]
     derived = prove_separation(rows, told["threshold"], count_leaks(read_drops(folder)))
     faults = list_breaches({**derived, "groups_on_both_sides": 0})  # groups are told one by one
     if derived != told:

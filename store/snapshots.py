@@ -7,6 +7,7 @@ goes the same way as a freeze, up to the point where something would be written.
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,6 +46,8 @@ __all__ = [
     "Preview", "Snapshot", "create_snapshot", "diff_snapshots", "find_snapshot", "list_snapshots", "preview_snapshot",
     "read_manifest", "read_rows", "verify_snapshot",
 ]  # fmt: skip
+_writing = threading.Lock()
+"""One at a time: two freezes of the same content would write the same folder."""
 _SELECT = (
     "SELECT s.id, s.name, p.name, s.folder, s.counts, s.rows_hash, s.recipe_hash, s.created_at "
     "FROM snapshots AS s JOIN projects AS p ON p.id = s.project_id"
@@ -157,6 +160,11 @@ def create_snapshot(
         raise UsageError(f"The snapshot name {name!r} cannot be used.", "Use printable characters.")
     made = preview_snapshot(store, project, recipe, background, tell)
     _refuse_unfit(project, made)
+    with _writing:
+        return _write_snapshot(store, project, name, made, actor, tell)
+
+
+def _write_snapshot(store: Store, project: str, name: str, made: Preview, actor: str, tell: Tell) -> Snapshot:
     taken = {snapshot.name: snapshot for snapshot in list_snapshots(store, project)}
     if name in taken:
         if taken[name].id == made.snapshot_id and taken[name].folder.exists():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import resource
 import sys
 import threading
@@ -16,6 +17,9 @@ from typing import Any
 import duckdb
 
 _THREADS = 2
+_PLAIN = re.compile(
+    r"(?:BOOLEAN|U?(?:TINY|SMALL|BIG|HUGE)?(?:INT|INTEGER)|FLOAT|DOUBLE|DECIMAL\(.*\)|VARCHAR|BLOB)(?:\[\])*"
+)
 _SPARE_MEGABYTES = 1536
 """Of address space, for the engine's own code, stacks and maps beside what its queries may hold."""
 
@@ -47,13 +51,24 @@ def run_select(order: dict[str, Any]) -> str | None:
     clock = threading.Timer(order["seconds"], connection.interrupt)
     clock.start()
     try:
-        wrapped = f"SELECT * FROM (\n{order['sql']}\n) LIMIT {int(order['limit'])}"
+        wrapped = f"{_write_select(connection, order['sql'])} LIMIT {int(order['limit'])}"
         connection.execute(f"COPY ({wrapped}) TO '{order['to']}' (FORMAT parquet)").fetchall()
     except (duckdb.Error, MemoryError) as error:
         return str(error) or "MemoryError"
     finally:
         clock.cancel()
     return None
+
+
+def _write_select(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
+    """The statement with every column that a frame cannot hold, such as an interval or an endless date, as text."""
+    kinds = [(row[0], row[1]) for row in connection.execute(f"DESCRIBE SELECT * FROM (\n{sql}\n)").fetchall()]
+    names = [f"c{place}" for place in range(len(kinds))]
+    said = [
+        f'{name if _PLAIN.fullmatch(kind) else f"CAST({name} AS VARCHAR)"} AS "{called.replace(chr(34), chr(34) * 2)}"'
+        for name, (called, kind) in zip(names, kinds, strict=True)
+    ]
+    return f"SELECT {', '.join(said)} FROM (\n{sql}\n) AS asked({', '.join(names)})"
 
 
 def _bound(seconds: float, megabytes: int) -> None:

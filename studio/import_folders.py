@@ -21,6 +21,8 @@ VARIABLE = "PITCHPIPE_IMPORT_FOLDERS"
 _MOST_LISTED = 300
 _UPLOADS = "uploads"
 _DAY_SECONDS = 86_400
+_LONGEST_NAME = 60
+"""Characters, of which each takes up to four bytes of the 255 that a name may have."""
 _UNSAFE = re.compile(r"[^\w.() -]")
 
 
@@ -63,7 +65,18 @@ def check_path(workspace: Path, typed: str) -> Path:
         )
     if not is_there:
         raise NotFoundError(f"There is no '{typed}'.", f"Names are meant from {folders[0]}.")
+    _refuse_links_outside(path, folders)
     return path
+
+
+def _refuse_links_outside(path: Path, folders: list[Path]) -> None:
+    """A folder is read with all that lies in it: a link in it could lead to any file that the server can read."""
+    for inner in path.rglob("*") if path.is_dir() else ():
+        if inner.is_symlink() and not any(inner.resolve().is_relative_to(folder) for folder in folders):
+            raise UsageError(
+                f"'{inner.name}' in this folder is a link that leads out of what may be imported from.",
+                "Put the file itself there.",
+            )
 
 
 def keep_upload(workspace: Path, name: str, content: memoryview) -> Path:
@@ -75,7 +88,7 @@ def keep_upload(workspace: Path, name: str, content: memoryview) -> Path:
             shutil.rmtree(old, ignore_errors=True)
     folder = uploads / new_id("up")
     folder.mkdir()
-    path = folder / (_UNSAFE.sub("_", Path(name).name).strip(". ") or "upload")
+    path = folder / (_UNSAFE.sub("_", Path(name).name).strip(". ")[-_LONGEST_NAME:] or "upload")
     with path.open("wb") as file:
         file.write(content)
     return path

@@ -73,6 +73,7 @@ def export_snapshot(
     if format not in FORMATS:
         raise UsageError(f"There is no export format {format!r}.", f"The formats are: {', '.join(FORMATS)}.")
     policy = policy or FormatPolicy()
+    refuse_snapshot_folder(to)
     with _collect_no_garbage():
         manifest, rows = read_snapshot(snapshot_folder)
         result, table = select_raw(rows) if form == "raw" else _formed(form, rows, policy)
@@ -96,6 +97,14 @@ def export_snapshot(
     facts = {key: value for key, value in asdict(report).items() if key not in ("path", "sha256")}
     write_json(sealed, {**facts, "policy": write_policy(policy), "rules_version": VERSION, "files": files})
     return report
+
+
+def refuse_snapshot_folder(to: Path) -> None:
+    """Raises UsageError where something would be written into a snapshot, which never changes."""
+    place = to.resolve()
+    for folder in (place, *place.parents):
+        if (folder / "manifest.json").exists() and (folder / "rows.parquet").exists():
+            raise UsageError(f"'{to}' lies in a snapshot, which never changes.", "Name a folder of your own.")
 
 
 def read_snapshot(folder: Path) -> tuple[dict[str, Any], pl.DataFrame]:

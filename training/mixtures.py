@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from pitchpipe.store.errors import NotFoundError, UsageError
 from pitchpipe.store.identity import hash_file
+from pitchpipe.training.exporting import refuse_snapshot_folder
 from pitchpipe.training.run_folders import read_json, write_atomic
 
 TRAINED_COLUMNS = {
@@ -44,12 +46,13 @@ def write_mixture(files: Sequence[Path], to: Path, shares: Sequence[float] | Non
             f"The files are of the form {' and '.join(forms) or 'of none'}.",
             f"A mixture is of one form: {', '.join(TRAINED_COLUMNS)}.",
         )
-    if shares is not None and (len(shares) != len(files) or min(shares) <= 0):
+    if shares is not None and (len(shares) != len(files) or not all(0 < share < inf for share in shares)):
         raise UsageError(
             f"There are {len(files)} files and the shares {list(shares)}.", "Give one share above 0 for each, or none."
         )
     rows = [facts["kept"] for facts in found]
     taken = count_taken(rows, shares)
+    refuse_snapshot_folder(to.parent)
     write_atomic(to, _say_yaml([file.resolve() for file in files], forms[0], shares))
     listed = [
         {"file": str(file), "rows": count, "taken": part} for file, count, part in zip(files, rows, taken, strict=True)

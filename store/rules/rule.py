@@ -126,7 +126,7 @@ def fill_parameters(rule: Rule, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_value(rule: Rule, parameter: Parameter, value: Any) -> Any:
     wanted = type(parameter.default)
-    if wanted is float and type(value) is int:
+    if wanted is float and type(value) is int and abs(value) < 1 << 53:
         value = float(value)
     if type(value) is not wanted:
         raise UsageError(

@@ -124,3 +124,22 @@ def test_a_slice_without_the_column_is_told_which_one_it_needs(made: Catalogue) 
 
 def test_columns_of_one_name_are_told_apart(made: Catalogue) -> None:
     assert made.cell.run_select("SELECT a.example_id, b.example_id FROM examples a, examples b").height == 100
+
+
+def test_columns_that_a_frame_cannot_hold_come_as_text(made: Catalogue) -> None:
+    """An interval or an endless date once stopped the process that shows it."""
+    sql = "SELECT INTERVAL 1 DAY AS \"a\"\"b\", 'infinity'::DATE AS day, {'k': 1} AS pair, [1, 2] AS list"
+    assert made.cell.run_select(sql).to_dicts() == [
+        {'a"b': "1 day", "day": "infinity", "pair": "{'k': 1}", "list": [1, 2]}
+    ]
+
+
+def test_half_a_character_and_a_time_that_is_none_are_refused_in_words(made: Catalogue) -> None:
+    for slice in (
+        Slice(sql="SELECT '\ud800' AS example_id"),
+        Slice(words="\ud800"),
+        Slice(filters=(("created_at", ">=", "zzz"),)),
+        Slice(filters=(("request", "contains", "\ud800"),)),
+    ):
+        with pytest.raises(UsageError):
+            list_ids(made, slice)

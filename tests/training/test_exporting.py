@@ -15,6 +15,7 @@ from pitchpipe.store.errors import SnapshotError, UsageError
 from pitchpipe.store.identity import hash_file
 from pitchpipe.store.importing.own_tables import restore_cell
 from pitchpipe.training.exporting import export_snapshot, neutralise_cell
+from pitchpipe.training.mixtures import write_mixture
 from tests.training.snapshots import answer_row, pair_row, write_snapshot
 
 
@@ -93,3 +94,22 @@ def test_an_unknown_form_or_format_is_refused_with_the_known_ones(snapshot: Path
         export_snapshot(snapshot, "ppo", tmp_path)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="parquet, jsonl, csv"):
         export_snapshot(snapshot, "sft", tmp_path, "xlsx")  # type: ignore[arg-type]
+
+
+def test_nothing_is_written_into_a_snapshot(snapshot: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(snapshot)
+    before = sorted(path.name for path in snapshot.iterdir())
+    for to in (snapshot, snapshot / "mine", tmp_path / "link"):
+        with pytest.raises(UsageError, match="never changes"):
+            export_snapshot(snapshot, "raw", to)
+    assert sorted(path.name for path in snapshot.iterdir()) == before
+
+
+def test_no_mixture_takes_the_place_of_a_file_of_a_snapshot(snapshot: Path, tmp_path: Path) -> None:
+    file = export_snapshot(snapshot, "sft", tmp_path).path
+    before = hash_file(snapshot / "rows.parquet")
+    with pytest.raises(UsageError, match="never changes"):
+        write_mixture([file], snapshot / "rows.parquet")
+    with pytest.raises(UsageError, match="share above 0"):
+        write_mixture([file], tmp_path / "mixture.yaml", [float("nan")])
+    assert hash_file(snapshot / "rows.parquet") == before

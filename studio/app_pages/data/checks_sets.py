@@ -63,13 +63,17 @@ def _find_reports(store: Store, project: str) -> dict[str, ContaminationReport]:
 
 
 def _show_report(report: ContaminationReport) -> None:
-    told = f"{report.hit_items:,} of its items ({report.share:.1%}) stand in the training side"
+    if not report.hit_items:
+        st.caption("None of its items stands in the training side.")
+        return
+    found = f"{report.hit_items:,} of its items ({report.share:.1%}), {report.exact_items:,} word by word"
+    told = f"In the training side: {found}."
     if not report.is_flagged:
-        st.caption(f"{told}." if report.hit_items else "None of its items stands in the training side.")
+        st.caption(told)
         return
     st.warning(
-        f"{told}, {report.exact_items:,} word by word. Above {TOLERATED_SHARE:.0%} a result on this set measures "
-        "memory: choose the rule 'Contains a test item'."
+        f"{told} Above {TOLERATED_SHARE:.0%} a result on this set measures memory: choose the rule "
+        "'Contains a test item'."
     )
 
 

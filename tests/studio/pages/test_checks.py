@@ -249,4 +249,4 @@ def test_one_sees_how_much_of_an_evaluation_set_is_in_the_training_side(desk: St
     assert not app.warning
     app.button(key="checks_look").click().run()
     assert not app.exception
-    assert "1 of its items (10.0%) stand in the training side, 1 word by word" in app.warning[0].value
+    assert "In the training side: 1 of its items (10.0%), 1 word by word." in app.warning[0].value
