@@ -15,7 +15,7 @@ from pitchpipe.store.knowledge import Knowledge, read_parts
 from pitchpipe.store.measures.model_ranking import ModelRanking, rank_models
 from pitchpipe.store.projects import get_project
 from pitchpipe.store.reviewing import list_blind_tasks
-from pitchpipe.store.snapshot_reading import read_knowledge
+from pitchpipe.store.snapshot_reading import read_lean_knowledge
 
 _ENDINGS = {"a": "a", "b": "b", "tie": "tie", "both_bad": "tie"}
 """Two bad answers are no preference. Who cannot judge says nothing."""
@@ -27,7 +27,7 @@ _SCHEMA = {
 
 def rank_project_models(store: Store, project: str, resamples: int = 300) -> ModelRanking:
     """The standings of the models of a project by every comparison and ranking that counts."""
-    known = read_knowledge(store, get_project(store, project).id)
+    known = read_lean_knowledge(store, get_project(store, project).id)
     return rank_models(list_comparisons(known, list_blind_tasks(store, project)), resamples)
 
 

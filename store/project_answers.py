@@ -16,7 +16,7 @@ from pitchpipe.store.model_comparisons import list_comparisons
 from pitchpipe.store.projects import get_project
 from pitchpipe.store.question_answers import VERDICT, Given, collect_answers, split_value
 from pitchpipe.store.reviewing import list_blind_tasks
-from pitchpipe.store.snapshot_reading import read_knowledge
+from pitchpipe.store.snapshot_reading import read_lean_knowledge
 
 _READ_REQUESTS = "SELECT id, messages FROM examples WHERE id IN (SELECT unnest($ids::VARCHAR[]))"
 
@@ -42,7 +42,7 @@ class ProjectAnswers:
 
 def read_answers(store: Store, project: str) -> ProjectAnswers:
     """What was answered in a project and which answers are known."""
-    known = read_knowledge(store, get_project(store, project).id)
+    known = read_lean_knowledge(store, get_project(store, project).id)
     facts: dict[str, dict[str, Any]] = {}
     for gold in list_gold(store, project):
         if gold["task_id"] in known.tasks:

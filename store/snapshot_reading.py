@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pitchpipe.store.database import Store
@@ -33,9 +34,21 @@ SELECT id, example_id, kind, candidate_ids, purpose, repeat_of FROM tasks WHERE 
 """
 
 
+_NO_OPINION = ("reason", "shown", "rubric_hash", "guideline_hash")
+"""Columns of judgements that no consensus looks at."""
+
+
 def read_knowledge(store: Store, project_id: str) -> Knowledge:
     """Everything known about a project, seen at one moment."""
-    return store.read_at_once(lambda: _read_all(store, project_id))
+    return store.read_at_once(lambda: _read_all(store, project_id, has_texts=True))
+
+
+def read_lean_knowledge(store: Store, project_id: str) -> Knowledge:
+    """What consensus is made of: as `read_knowledge`, but records have neither texts nor reasons nor decisions.
+
+    Messages are there where turns inside a conversation were rated. Half the time and memory.
+    """
+    return store.read_at_once(lambda: _read_all(store, project_id, has_texts=False))
 
 
 def find_chosen(store: Store, project: str, recipe: Recipe) -> set[str] | None:
@@ -52,27 +65,31 @@ def read_rule_background(store: Store, project: str, recipe: Recipe) -> Backgrou
     return read_background(store, project)
 
 
-def _read_all(store: Store, project_id: str) -> Knowledge:
+def _read_all(store: Store, project_id: str, *, has_texts: bool) -> Knowledge:
+    unread = () if has_texts else _NO_OPINION
     judgements: dict[str, list[dict[str, Any]]] = {}
-    for judgement in store.read_frame(CURRENT_JUDGEMENTS, [project_id]).to_dicts():
+    for judgement in store.read_frame(CURRENT_JUDGEMENTS, [project_id]).drop(unread).to_dicts():
         judgements.setdefault(judgement["task_id"], []).append(judgement)
     overruled: dict[str, list[dict[str, Any]]] = {}
     # In order of entry, so that of several curators the one who decided last decides.
-    for adjudication in store.read_frame(CURRENT_ADJUDICATIONS, [project_id]).to_dicts():
+    for adjudication in store.read_frame(CURRENT_ADJUDICATIONS, [project_id]).drop(unread).to_dicts():
         overruled.setdefault(adjudication["task_id"], judgements.get(adjudication["task_id"], []))
         judgements[adjudication["task_id"]] = [adjudication]
+    tasks = _index(store, _TASKS, project_id)
+    has_messages = has_texts or any(task["kind"] == "turns" for task in tasks.values())
+    decisions = store.read_frame(STANDING_DECISIONS, [project_id]).to_dicts() if has_texts else []
     return Knowledge(
-        examples=_index(store, _EXAMPLES, project_id),
-        candidates=_index(store, _CANDIDATES, project_id),
-        tasks=_index(store, _TASKS, project_id),
+        examples=_index(store, _EXAMPLES, project_id, () if has_messages else ("messages",)),
+        candidates=_index(store, _CANDIDATES, project_id, () if has_texts else ("text",)),
+        tasks=tasks,
         judgements=judgements,
-        decisions={row["target_id"]: row for row in store.read_frame(STANDING_DECISIONS, [project_id]).to_dicts()},
+        decisions={row["target_id"]: row for row in decisions},
         overruled=overruled,
     )
 
 
-def _index(store: Store, sql: str, project_id: str) -> dict[str, dict[str, Any]]:
-    return {row["id"]: row for row in store.read_frame(sql, [project_id]).to_dicts()}
+def _index(store: Store, sql: str, project_id: str, unread: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+    return {row["id"]: row for row in store.read_frame(sql, [project_id]).drop(unread).to_dicts()}
 
 
 _SOURCES = """
