@@ -142,14 +142,20 @@ def act_on(
     return action_id
 
 
-def undo_action(store: Store, action_id: str, actor: str) -> ChangedAction:
+def undo_action(store: Store, action_id: str, actor: str, is_undo: bool | None = None) -> ChangedAction:
     """Undoes an action as a whole; of one that is undone, undoes the undo. Nothing is deleted but untouched tasks.
+
+    Args:
+        is_undo: which of the two is meant, so that a press on an old page does not turn back what another curator has
+            just done; None: whichever is due.
 
     Raises:
         NotFoundError: there is no such action.
+        UsageError: somebody else was faster.
     """
     action, detail = _read_action(store, action_id)
-    is_undo = action.undone_at is None
+    if is_undo is None:
+        is_undo = action.undone_at is None
     target = get_project(store, action.project)
     rows: list[tuple[Any, ...]] = []
     if action.kind == "queue" and not is_undo:
@@ -157,6 +163,12 @@ def undo_action(store: Store, action_id: str, actor: str) -> ChangedAction:
         rows, _ = plan_tasks(store, target, order, examples=detail["examples"])
 
     def change(transaction: Transaction) -> int:
+        undone_by = transaction.run("SELECT undone_by FROM actions WHERE id = ?", [action_id])[0][0]
+        if is_undo != (undone_by is None):
+            raise UsageError(
+                f"It was undone by {undone_by} already." if is_undo else "It was done again already.",
+                "Look at the list of what was done; nothing was changed.",
+            )
         kept = 0
         if action.kind == "queue":
             if is_undo:

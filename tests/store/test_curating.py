@@ -134,3 +134,16 @@ def test_fifty_thousand_are_dropped_in_seconds(compare_store: Store) -> None:
     began = time.process_time()
     act_on(compare_store, "p", "drop", [f"many{n}" for n in range(50_000)], note="x", actor="cora")
     assert time.process_time() - began < 10  # about one second; a row at a time it would take over a minute
+
+
+def test_an_undo_from_an_old_page_does_not_turn_back_what_another_curator_undid(compare_store: Store) -> None:
+    ids = list_examples(compare_store)
+    action = act_on(compare_store, "p", "drop", ids[:4], note="off topic", actor="cora")
+    undo_action(compare_store, action, "ben", is_undo=True)
+    with pytest.raises(UsageError, match="undone by ben already"):
+        undo_action(compare_store, action, "cora", is_undo=True)
+    assert find(compare_store, "decision", "is", ["drop"]) == []
+    undo_action(compare_store, action, "cora", is_undo=False)
+    with pytest.raises(UsageError, match="done again already"):
+        undo_action(compare_store, action, "ben", is_undo=False)
+    assert find(compare_store, "decision", "is", ["drop"]) == ids[:4]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import streamlit as st
 
 from pitchpipe.store import curating
 from pitchpipe.store.checking import RuleCount
 from pitchpipe.store.database import Store
-from pitchpipe.store.errors import PitchpipeError
+from pitchpipe.store.errors import PitchpipeError, UsageError
 from pitchpipe.store.rules.rule import Hit
 from pitchpipe.studio.app_pages.showing import show_problem
 
@@ -27,7 +28,8 @@ def show_actions(store: Store, project: str, curator: str, hits: Sequence[Hit], 
         if last is not None:
             st.caption(last[1])
             if st.button("Undo", key="checks_undo"):
-                curating.undo_action(store, last[0], curator)
+                with suppress(UsageError):  # another curator undid it already
+                    curating.undo_action(store, last[0], curator, is_undo=True)
                 del st.session_state[_LAST]
                 st.rerun()
         elif not hits:

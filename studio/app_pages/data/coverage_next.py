@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import polars as pl
 import streamlit as st
 
@@ -12,6 +14,7 @@ from pitchpipe.store.coverage.next_labels import NextLabel, find_next
 from pitchpipe.store.coverage.sending import SentNext, send_next
 from pitchpipe.store.curating import undo_action
 from pitchpipe.store.database import Store
+from pitchpipe.store.errors import UsageError
 from pitchpipe.store.quality_reading import read_mark
 from pitchpipe.store.records import Project
 
@@ -90,4 +93,5 @@ def _take_back(store: Store, project: str, curator: str, sent: SentNext) -> None
     if sent.asked_id is not None:
         undo_ask_next(store, project, sent.asked_id, curator)
     for action_id in sent.action_ids:
-        undo_action(store, action_id, curator)
+        with suppress(UsageError):  # another curator undid it already
+            undo_action(store, action_id, curator, is_undo=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import polars as pl
 import streamlit as st
@@ -112,6 +113,7 @@ def _show_tag(store: Store, project: str, curator: str, subset: Subset) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.text(f"{tagged[1]:,} examples bear the tag '{tagged[2]}' now.")
             if st.button("Untag them", key="coverage_untag"):
-                undo_action(store, tagged[0], curator)
+                with suppress(UsageError):  # another curator undid it already
+                    undo_action(store, tagged[0], curator, is_undo=True)
                 del st.session_state[_TAGGED]
                 st.rerun()

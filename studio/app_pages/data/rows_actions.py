@@ -121,7 +121,8 @@ def _show_action(store: Store, action: Action, curator: str, *, is_last: bool = 
         st.caption(plain(say_action(action)))
         st.button(
             "Redo" if action.undone_at else "Undo", key=f"rows_undo_{action.id}", type="tertiary",
-            shortcut="u" if is_last else None, on_click=_undo, args=(store, action.id, curator),
+            shortcut="u" if is_last else None, on_click=_undo,
+            args=(store, action.id, curator, action.undone_at is None),
         )  # fmt: skip
 
 
@@ -140,9 +141,9 @@ def say_action(action: Action) -> str:
     return words
 
 
-def _undo(store: Store, action_id: str, curator: str) -> None:
+def _undo(store: Store, action_id: str, curator: str, is_undo: bool) -> None:
     try:
-        changed = curating.undo_action(store, action_id, curator)
+        changed = curating.undo_action(store, action_id, curator, is_undo)
     except PitchpipeError as error:
         st.session_state[_TOLD] = (error.happened, error.advice)
         return
