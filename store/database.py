@@ -36,7 +36,7 @@ from pitchpipe.store.opening import (
     is_conflict,
     restore_from_journal,
 )
-from pitchpipe.store.queue_memory import QueueMemory
+from pitchpipe.store.queue.queue_memory import QueueMemory
 
 T = TypeVar("T")
 Parameters = Sequence[Any] | Mapping[str, Any]

@@ -6,7 +6,7 @@ from datetime import datetime, time
 
 from pitchpipe.store.database import Store, utc_now
 from pitchpipe.store.projects import get_project
-from pitchpipe.store.queueing import SERVED_KINDS
+from pitchpipe.store.queue.queueing import SERVED_KINDS
 from pitchpipe.store.records import LoopCounts
 
 _COUNT_LOOP = f"""

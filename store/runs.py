@@ -17,9 +17,9 @@ from pitchpipe.store.database import Store, Transaction, utc_now
 from pitchpipe.store.errors import NotFoundError, RunError
 from pitchpipe.store.events import record_event
 from pitchpipe.store.identity import canonical_json, content_id, hash_file
+from pitchpipe.store.importing.staging import SCHEMAS, make_task_id
 from pitchpipe.store.projects import get_project
 from pitchpipe.store.records import TaskKind
-from pitchpipe.store.staging import SCHEMAS, make_task_id
 
 _SELECT = (
     "SELECT r.id, p.name, r.kind, r.method, r.snapshot_id, r.parent_run_id, r.folder, r.summary, r.created_at "

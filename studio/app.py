@@ -12,10 +12,10 @@ from importlib.resources import files
 import streamlit as st
 
 from pitchpipe.prompts.library import PromptError
-from pitchpipe.store import people
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import PitchpipeError
 from pitchpipe.store.records import Project
+from pitchpipe.store.team import people
 from pitchpipe.studio.app_pages import annotate, history, home
 from pitchpipe.studio.app_pages.showing import choose_project, show_constant, show_look, show_problem
 from pitchpipe.studio.session import current_annotator, current_store, read_session_id

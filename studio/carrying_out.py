@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pitchpipe.prompts.answers import find_fault, list_text_questions
-from pitchpipe.store import annotating, flagging, gold, queueing, undoing
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import UsageError
+from pitchpipe.store.judging import annotating, flagging, undoing
+from pitchpipe.store.queue import gold, queueing
 from pitchpipe.store.records import GoldFeedback, Project, SubmitOutcome
 from pitchpipe.studio.answer_form import Sent, choose_screen
 

@@ -118,7 +118,7 @@ def recipe_save(
 ) -> None:
     """Save a recipe in a project."""
     with run_command(json) as output:
-        from pitchpipe.store.recipe_files import read_recipe_json
+        from pitchpipe.store.freezing.recipe_files import read_recipe_json
 
         output.show(output.call(workspace, "recipe_save", project=project, name=name, recipe=read_recipe_json(file)))
 
@@ -144,7 +144,7 @@ def _read_recipe(given: str | None) -> dict[str, Any] | str | None:
     """What a recipe file holds; the name of a saved recipe as it is."""
     if given is None or not (given.endswith(".json") or Path(given).is_file()):
         return given
-    from pitchpipe.store.recipe_files import read_recipe_json
+    from pitchpipe.store.freezing.recipe_files import read_recipe_json
 
     return read_recipe_json(Path(given))
 

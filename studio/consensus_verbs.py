@@ -10,12 +10,12 @@ from typing import Any, BinaryIO
 
 import polars as pl
 
-from pitchpipe.store.consensus_preview import preview_strategies
+from pitchpipe.store.consensus.consensus_preview import preview_strategies
+from pitchpipe.store.consensus.model_comparisons import rank_project_models
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import UsageError
 from pitchpipe.store.identity import hash_file
-from pitchpipe.store.judgement_export import JSON_COLUMNS, count_held_back, read_judgements
-from pitchpipe.store.model_comparisons import rank_project_models
+from pitchpipe.store.judging.judgement_export import JSON_COLUMNS, count_held_back, read_judgements
 from pitchpipe.training.exporting import neutralise_cell
 from pitchpipe.training.run_folders import replace_whole
 

@@ -11,7 +11,7 @@ from pitchpipe.store.coverage.gaps import find_gaps, find_underrepresented, pars
 from pitchpipe.store.coverage.naming import first_words
 from pitchpipe.store.coverage.next_labels import find_next
 from pitchpipe.store.coverage.sending import send_next
-from pitchpipe.store.curating import act_on
+from pitchpipe.store.curation.curating import act_on
 from pitchpipe.store.database import Store
 from pitchpipe.store.projects import get_project
 

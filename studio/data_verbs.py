@@ -7,14 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from pitchpipe.prompts.library import load_screen
-from pitchpipe.store import catalogue, curating
-from pitchpipe.store import slices as saving
-from pitchpipe.store.catalogue_filters import Slice, parse_condition
-from pitchpipe.store.curating import Action
+from pitchpipe.store.curation import catalogue, curating
+from pitchpipe.store.curation import slices as saving
+from pitchpipe.store.curation.catalogue_filters import Slice, parse_condition
+from pitchpipe.store.curation.curating import Action
+from pitchpipe.store.curation.row_card import explain_standing, read_row_card
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import UsageError
-from pitchpipe.store.row_card import explain_standing, read_row_card
-from pitchpipe.store.tasking import TaskOrder
+from pitchpipe.store.queue.tasking import TaskOrder
 
 _ACTOR = "local"
 _RUBRICS = {"tag": "topics", "span": "errors", "turns": "turns", "screen": "compare_rate_correct"}

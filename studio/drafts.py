@@ -14,8 +14,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from pitchpipe.store import annotating, people
 from pitchpipe.store.errors import PitchpipeError, UsageError
+from pitchpipe.store.judging import annotating
+from pitchpipe.store.team import people
 from pitchpipe.studio.session import COOKIE_NAME, current_store
 from pitchpipe.studio.sign_in import is_own_origin, read_body
 

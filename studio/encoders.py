@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from pitchpipe.store.curation.encoding import load_encoders
 from pitchpipe.store.database import Store
-from pitchpipe.store.encoding import load_encoders
 from pitchpipe.store.rules.rule import Encode
 from pitchpipe.training.encoder_launch import has_encoder, run_encoder
 

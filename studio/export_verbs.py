@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import NotFoundError, UsageError
-from pitchpipe.store.snapshots import find_snapshot
+from pitchpipe.store.freezing.snapshots import find_snapshot
 from pitchpipe.studio.running import resolve_model
 from pitchpipe.training.export_check import (
     CheckRequest,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pitchpipe.store.database import Store
-from pitchpipe.store.import_preview import describe_preview, preview_import
+from pitchpipe.store.importing.import_preview import describe_preview, preview_import
 from pitchpipe.training.fetching import fetch_dataset, read_hub_name
 
 

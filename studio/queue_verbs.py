@@ -9,10 +9,10 @@ from typing import Any
 
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import UsageError
-from pitchpipe.store.gold import list_gold, set_gold
 from pitchpipe.store.projects import change_rules, get_project
-from pitchpipe.store.queue_rules import estimate_cost_left
-from pitchpipe.store.suggesting import add_suggestions
+from pitchpipe.store.queue.gold import list_gold, set_gold
+from pitchpipe.store.queue.queue_rules import estimate_cost_left
+from pitchpipe.store.queue.suggesting import add_suggestions
 
 RULE_MEANINGS = {
     "most_raters": "a task whose raters disagree gets one more, up to so many; 0 is off",

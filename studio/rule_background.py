@@ -7,11 +7,11 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
+from pitchpipe.store.curation.rules_background import read_background
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import NotFoundError
-from pitchpipe.store.recipes import Recipe
+from pitchpipe.store.freezing.recipes import Recipe
 from pitchpipe.store.rules.rule import Background, RuleChoice
-from pitchpipe.store.rules_background import read_background
 from pitchpipe.studio.encoders import load_all_encoders
 from pitchpipe.training.token_counting import TokenCounter, load_token_counter
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pitchpipe.store.checking import Preview, describe_hit, preview_rules
-from pitchpipe.store.contamination_report import ContaminationReport, report_all_contamination
+from pitchpipe.store.curation.checking import Preview, describe_hit, preview_rules
+from pitchpipe.store.curation.contamination_report import ContaminationReport, report_all_contamination
+from pitchpipe.store.curation.evaluation_sets import add_evaluation_set, list_evaluation_sets
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import UsageError
-from pitchpipe.store.evaluation_sets import add_evaluation_set, list_evaluation_sets
 from pitchpipe.store.rules.catalogue import RULES, find_rule
 from pitchpipe.store.rules.rule import Background, Rule, RuleChoice
 from pitchpipe.studio.rule_background import NEEDS_MODEL, load_background

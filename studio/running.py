@@ -11,8 +11,8 @@ from typing import Any
 
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import NotFoundError, PitchpipeError, UsageError
+from pitchpipe.store.freezing.snapshots import find_snapshot
 from pitchpipe.store.runs import Run, find_run, list_run_ids, register_candidates, register_run
-from pitchpipe.store.snapshots import find_snapshot
 from pitchpipe.training.launch import start_run
 from pitchpipe.training.plans import EvaluatePlan, GeneratePlan, Plan, TrainPlan, load_plan, load_recipe, with_dials
 from pitchpipe.training.run_folders import RunStatus, create_run_folder, read_state

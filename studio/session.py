@@ -14,9 +14,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from pitchpipe.store import people
 from pitchpipe.store.database import Store, open_store
 from pitchpipe.store.errors import StoreError
+from pitchpipe.store.team import people
 
 COOKIE_NAME = "pitchpipe_session"
 WORKSPACE_VARIABLE = "PITCHPIPE_WORKSPACE"

@@ -17,8 +17,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from pitchpipe.store import people
 from pitchpipe.store.errors import UsageError
+from pitchpipe.store.team import people
 from pitchpipe.studio.session import COOKIE_NAME, current_store
 
 _LARGEST_FORM_BYTES = 4096

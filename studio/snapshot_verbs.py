@@ -8,12 +8,11 @@ from typing import Any
 
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import UsageError
-from pitchpipe.store.projects import list_projects
-from pitchpipe.store.recipe_files import find_recipe, list_recipes, read_recipe, save_recipe
-from pitchpipe.store.recipes import Recipe, write_recipe
-from pitchpipe.store.snapshot_building import ignore_progress
-from pitchpipe.store.snapshot_rules import Tell
-from pitchpipe.store.snapshots import (
+from pitchpipe.store.freezing.recipe_files import find_recipe, list_recipes, read_recipe, save_recipe
+from pitchpipe.store.freezing.recipes import Recipe, write_recipe
+from pitchpipe.store.freezing.snapshot_building import ignore_progress
+from pitchpipe.store.freezing.snapshot_rules import Tell
+from pitchpipe.store.freezing.snapshots import (
     Snapshot,
     create_snapshot,
     describe_preview,
@@ -24,6 +23,7 @@ from pitchpipe.store.snapshots import (
     read_manifest,
     verify_snapshot,
 )
+from pitchpipe.store.projects import list_projects
 from pitchpipe.studio.rule_background import load_recipe_background, name_token_model
 from pitchpipe.studio.rule_verbs import tell_texts
 

@@ -14,15 +14,15 @@ from pitchpipe.prompts.library import load_rubric, load_screen
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import UsageError
 from pitchpipe.store.importing import read_examples
-from pitchpipe.store.ingest import import_file as ingest_file
-from pitchpipe.store.judgement_reading import measure_project_agreement
+from pitchpipe.store.importing.ingest import import_file as ingest_file
+from pitchpipe.store.judging.judgement_reading import measure_project_agreement
 from pitchpipe.store.lineage import trace_lineage
 from pitchpipe.store.overview import count_loop
-from pitchpipe.store.people import Person, change_person, list_people, restore, revoke
 from pitchpipe.store.projects import create_project, describe_project, list_projects
-from pitchpipe.store.reviewing import list_reviews, report_review
+from pitchpipe.store.queue.tasking import count_tasks, create_tasks
+from pitchpipe.store.review.reviewing import list_reviews, report_review
 from pitchpipe.store.runs import list_runs, register_candidates, register_run
-from pitchpipe.store.tasking import count_tasks, create_tasks
+from pitchpipe.store.team.people import Person, change_person, list_people, restore, revoke
 from pitchpipe.studio.import_verbs import find_source
 
 Progress = Callable[[int], None]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pitchpipe.store.database import Store, open_store
-from pitchpipe.store.ingest import import_file
+from pitchpipe.store.importing.ingest import import_file
 from pitchpipe.store.projects import create_project
 from tests.postgres import PostgresMissingError, PostgresServer, start_server
 from tests.tiny_model import build_tiny_model

@@ -11,12 +11,12 @@ import polars as pl
 
 from pitchpipe.store.coverage.clusters import Clusters, Matrix, find_clusters, find_typical
 from pitchpipe.store.coverage.naming import name_clusters
+from pitchpipe.store.curation.standing_marks import SELECT_DROPPED
+from pitchpipe.store.curation.vectors import read_request_vectors
 from pitchpipe.store.database import Store
-from pitchpipe.store.judgement_reading import CURRENT_JUDGEMENTS
-from pitchpipe.store.opinion_reading import Opinions, read_opinions
+from pitchpipe.store.judging.judgement_reading import CURRENT_JUDGEMENTS
 from pitchpipe.store.projects import get_project
-from pitchpipe.store.standing_marks import SELECT_DROPPED
-from pitchpipe.store.vectors import read_request_vectors
+from pitchpipe.store.review.opinion_reading import Opinions, read_opinions
 
 UNRATED = 0.5
 """The quality of a request none of whose answers is rated: the middle of the scale."""

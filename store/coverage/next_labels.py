@@ -12,12 +12,12 @@ import polars as pl
 from pitchpipe.store.coverage.clusters import Matrix, Places
 from pitchpipe.store.coverage.covering import Coverage
 from pitchpipe.store.coverage.uncertainty import UNTOUCHED, Doubt, Strengths, find_doubts
+from pitchpipe.store.curation.standing_marks import SELECT_DROPPED
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import UsageError
 from pitchpipe.store.measures.model_ranking import rank_models
-from pitchpipe.store.opinion_reading import Opinions, read_opinions
 from pitchpipe.store.projects import get_project
-from pitchpipe.store.standing_marks import SELECT_DROPPED
+from pitchpipe.store.review.opinion_reading import Opinions, read_opinions
 
 _MODELS = "SELECT id, model FROM candidates WHERE project_id = ? AND model IS NOT NULL"
 _MOST = 10_000

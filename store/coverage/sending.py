@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from pitchpipe.store.coverage.asking_next import ask_next, find_top_priority
 from pitchpipe.store.coverage.next_labels import NextLabel
-from pitchpipe.store.curating import act_on
+from pitchpipe.store.curation.curating import act_on
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import UsageError
-from pitchpipe.store.tasking import TaskOrder
+from pitchpipe.store.queue.tasking import TaskOrder
 
 NOTE = "label next"
 

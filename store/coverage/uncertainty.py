@@ -21,7 +21,7 @@ from math import exp, log2
 import polars as pl
 
 from pitchpipe.store.measures.disagreement import measure_labels, measure_reversals, measure_spreads
-from pitchpipe.store.opinion_reading import Opinions
+from pitchpipe.store.review.opinion_reading import Opinions
 
 UNTOUCHED = 0.9
 """Of a task that nobody has judged: below verdicts that stand 1 to 1, above one verdict alone. A choice of ours."""

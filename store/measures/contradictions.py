@@ -1,7 +1,7 @@
 """Answers that cannot all be meant: circles of preferences, ratings against choices, and people against themselves.
 
-Everything here is pure mathematics over frames; `store/disputes.py` makes them of judgements and says what was found in
-words. A contradiction is no fault of the rater's by itself: it is a place where reading again pays.
+Everything here is pure mathematics over frames; `store/review/disputes.py` makes them of judgements and says what was
+found in words. A contradiction is no fault of the rater's by itself: it is a place where reading again pays.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from math import ceil
 
 import numpy as np
 
-from pitchpipe.store.splitting import shingle_text
+from pitchpipe.store.freezing.splitting import shingle_text
 
 _SMALL = 32
 """Below this many entries a plain loop is faster than numpy."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pitchpipe.store.splitting import normalise_text
+from pitchpipe.store.freezing.splitting import normalise_text
 
 RUN = 8
 _PLACES = 20

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from pitchpipe.store.freezing.splitting import normalise_text
 from pitchpipe.store.rules.rule import Background, Finding, Parameter, Row, Rule
-from pitchpipe.store.splitting import normalise_text
 
 _LEAST_SHARED_WORDS = 5
 _WORD = re.compile(r"\w+")

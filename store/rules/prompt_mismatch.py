@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from pitchpipe.store.freezing.splitting import normalise_text
 from pitchpipe.store.rules.reading import blank_code, list_answers, quote, read_turns
 from pitchpipe.store.rules.rule import Background, Finding, Parameter, Row, Rule
-from pitchpipe.store.splitting import normalise_text
 
 _CONTROL = re.compile(
     r"<\|(?:im_start|im_end|user|assistant|system|endoftext|eot_id|start_header_id|end_of_turn)\|>|<(?:start|end)_of_turn>"

@@ -13,10 +13,11 @@ from uuid import uuid4
 import streamlit as st
 
 from pitchpipe.prompts.library import Guideline, Screen, load_guideline
-from pitchpipe.store import asking_again, queueing, standing
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import PitchpipeError
+from pitchpipe.store.queue import queueing, standing
 from pitchpipe.store.records import ClaimedTask, Project, Standing, TaskKind
+from pitchpipe.store.review import asking_again
 from pitchpipe.studio.answer_form import (
     Acknowledgement,
     Sent,

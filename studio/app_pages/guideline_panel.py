@@ -5,9 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from pitchpipe.prompts.library import Guideline, Screen
-from pitchpipe.store import prompt_versions, standing
 from pitchpipe.store.database import Store
+from pitchpipe.store.queue import standing
 from pitchpipe.store.records import Project
+from pitchpipe.store.review import prompt_versions
 from pitchpipe.studio.app_pages.showing import plain, shorten_hash, show_constant
 
 _MARKS = "-*+#0123456789.) "

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pitchpipe.store import history, undoing
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import PitchpipeError
+from pitchpipe.store.judging import history, undoing
 from pitchpipe.store.records import HistoryEntry, JudgementStatus, Project, TaskKind
 from pitchpipe.studio.app_pages.rendering import reveal_hidden
 from pitchpipe.studio.app_pages.review_words import say_value

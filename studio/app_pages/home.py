@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from pitchpipe.store import overview, queueing, snapshots
+from pitchpipe.store import overview
 from pitchpipe.store.database import Store
+from pitchpipe.store.freezing import snapshots
+from pitchpipe.store.queue import queueing
 from pitchpipe.store.records import LoopCounts, Progress, Project
 from pitchpipe.studio.app_pages import run_cards
 from pitchpipe.studio.app_pages.loop_picture import show_loop

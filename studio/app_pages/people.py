@@ -10,12 +10,13 @@ from importlib.resources import files
 
 import streamlit as st
 
-from pitchpipe.store import answer_reading, people, quality_reading, rater_reading
 from pitchpipe.store.database import Store
+from pitchpipe.store.judging import answer_reading
 from pitchpipe.store.measures.pace import describe_forecast
-from pitchpipe.store.quality_reading import ProjectQuality
-from pitchpipe.store.rater_reading import RaterCard
 from pitchpipe.store.records import Project
+from pitchpipe.store.team import people, quality_reading, rater_reading
+from pitchpipe.store.team.quality_reading import ProjectQuality
+from pitchpipe.store.team.rater_reading import RaterCard
 from pitchpipe.studio.app_pages import people_actions, people_cards, people_charts
 from pitchpipe.studio.app_pages.showing import plain, show_constant, show_problem
 

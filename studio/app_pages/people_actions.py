@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from pitchpipe.store import people, standing
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import PitchpipeError
-from pitchpipe.store.people import Person
-from pitchpipe.store.rater_reading import RaterCard
+from pitchpipe.store.queue import standing
 from pitchpipe.store.records import Project
+from pitchpipe.store.team import people
+from pitchpipe.store.team.people import Person
+from pitchpipe.store.team.rater_reading import RaterCard
 from pitchpipe.studio.app_pages.showing import show_problem
 
 

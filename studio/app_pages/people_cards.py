@@ -6,9 +6,9 @@ import streamlit as st
 
 from pitchpipe.store.measures.pace import describe_trend
 from pitchpipe.store.measures.raters import Share, describe_lean
-from pitchpipe.store.people import Person
-from pitchpipe.store.quality_reading import QuestionQuality
-from pitchpipe.store.rater_reading import RaterCard
+from pitchpipe.store.team.people import Person
+from pitchpipe.store.team.quality_reading import QuestionQuality
+from pitchpipe.store.team.rater_reading import RaterCard
 from pitchpipe.studio.app_pages import people_charts
 from pitchpipe.studio.app_pages.showing import plain, show_constant
 

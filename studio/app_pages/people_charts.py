@@ -12,8 +12,8 @@ import streamlit as st
 
 from pitchpipe.store.measures.raters import Share
 from pitchpipe.store.measures.wording import FIRM, TENTATIVE
-from pitchpipe.store.quality_reading import QuestionQuality
-from pitchpipe.store.rater_reading import RaterCard
+from pitchpipe.store.team.quality_reading import QuestionQuality
+from pitchpipe.store.team.rater_reading import RaterCard
 
 _ROW_HEIGHT = 30
 _ACCENT, _AMBER, _GREY = "#15897e", "#c9741c", "#8b96a3"

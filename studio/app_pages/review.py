@@ -16,12 +16,13 @@ import streamlit as st
 
 from pitchpipe.prompts.answers import list_text_questions
 from pitchpipe.prompts.library import load_guideline
-from pitchpipe.store import adjudicating, disputes, people, prompt_versions
 from pitchpipe.store.database import Store
-from pitchpipe.store.dispute_reading import read_case
-from pitchpipe.store.disputes import Dispute
 from pitchpipe.store.errors import PitchpipeError
 from pitchpipe.store.records import Project
+from pitchpipe.store.review import adjudicating, disputes, prompt_versions
+from pitchpipe.store.review.dispute_reading import read_case
+from pitchpipe.store.review.disputes import Dispute
+from pitchpipe.store.team import people
 from pitchpipe.studio.app_pages.review_cards import (
     show_matter,
     show_raters,

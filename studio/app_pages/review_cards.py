@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 
 import streamlit as st
 
-from pitchpipe.store.dispute_reading import Case, RaterAnswer
-from pitchpipe.store.disputes import Dispute
+from pitchpipe.store.review.dispute_reading import Case, RaterAnswer
+from pitchpipe.store.review.disputes import Dispute
 from pitchpipe.studio.app_pages.review_words import arrange_value, place_marks, say_value
 from pitchpipe.studio.app_pages.showing import show_constant
 

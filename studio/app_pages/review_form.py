@@ -8,8 +8,8 @@ from typing import Any
 import streamlit as st
 
 from pitchpipe.prompts.library import Question, Rubric, Screen, load_rubric, load_screen, make_screen
-from pitchpipe.store.dispute_reading import Case
 from pitchpipe.store.records import Project, TaskKind
+from pitchpipe.store.review.dispute_reading import Case
 from pitchpipe.studio.app_pages.showing import plain
 
 _ASKABLE = (TaskKind.COMPARE, TaskKind.RATE, TaskKind.TAG, TaskKind.RANK, TaskKind.EDIT, TaskKind.WRITE)

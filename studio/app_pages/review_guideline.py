@@ -9,9 +9,10 @@ import polars as pl
 import streamlit as st
 
 from pitchpipe.prompts.library import Guideline
-from pitchpipe.store.asking_again import ask_again
 from pitchpipe.store.database import Store
-from pitchpipe.store.prompt_versions import (
+from pitchpipe.store.records import Project
+from pitchpipe.store.review.asking_again import ask_again
+from pitchpipe.store.review.prompt_versions import (
     ClauseChange,
     OutdatedJudgement,
     PromptVersion,
@@ -19,7 +20,6 @@ from pitchpipe.store.prompt_versions import (
     list_outdated,
     list_versions,
 )
-from pitchpipe.store.records import Project
 from pitchpipe.studio.app_pages.review_words import KIND_WORDS, say_value
 from pitchpipe.studio.app_pages.showing import shorten_hash, show_constant
 

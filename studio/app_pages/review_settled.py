@@ -6,11 +6,12 @@ from collections.abc import Collection
 
 import streamlit as st
 
-from pitchpipe.store import adjudicating, gold
 from pitchpipe.store.database import Store
-from pitchpipe.store.dispute_reading import Case, list_settled, read_case
 from pitchpipe.store.errors import UsageError
+from pitchpipe.store.queue import gold
 from pitchpipe.store.records import Project
+from pitchpipe.store.review import adjudicating
+from pitchpipe.store.review.dispute_reading import Case, list_settled, read_case
 from pitchpipe.studio.app_pages.review_cards import show_settlement
 from pitchpipe.studio.app_pages.review_words import KIND_WORDS
 from pitchpipe.studio.app_pages.showing import plain, show_constant

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pitchpipe.store.dispute_reasons import say_preference
+from pitchpipe.store.review.dispute_reasons import say_preference
 
 _VERDICTS = {"tie": "about the same", "both_bad": "both bad", "cannot_judge": "can't judge"}
 KIND_WORDS = {

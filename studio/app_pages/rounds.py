@@ -10,10 +10,10 @@ from typing import Any
 
 import streamlit as st
 
-from pitchpipe.store import snapshots
 from pitchpipe.store.database import Store
+from pitchpipe.store.freezing import snapshots
+from pitchpipe.store.freezing.snapshots import Snapshot
 from pitchpipe.store.records import Project
-from pitchpipe.store.snapshots import Snapshot
 from pitchpipe.studio.app_pages.curves import draw_curves
 from pitchpipe.studio.app_pages.run_cards import (
     list_training_runs,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pitchpipe.store.database import Store, open_store
-from pitchpipe.store.ingest import import_file
+from pitchpipe.store.importing.ingest import import_file
 from pitchpipe.store.projects import create_project
 
 _ROOT = Path(__file__).parents[1]

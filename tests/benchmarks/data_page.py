@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pitchpipe.store import catalogue, curating
-from pitchpipe.store.catalogue import Catalogue
-from pitchpipe.store.catalogue_charts import read_shape
-from pitchpipe.store.catalogue_filters import Slice
+from pitchpipe.store.curation import catalogue, curating
+from pitchpipe.store.curation.catalogue import Catalogue
+from pitchpipe.store.curation.catalogue_charts import read_shape
+from pitchpipe.store.curation.catalogue_filters import Slice
 from pitchpipe.store.database import Store, open_store
 from pitchpipe.store.projects import create_project
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from itertools import accumulate, repeat
 from typing import Any
 
-from pitchpipe.store.knowledge import ROW_COLUMNS
+from pitchpipe.store.freezing.knowledge import ROW_COLUMNS
 from pitchpipe.store.rules.duplicates import EXACT, NEAR
 from pitchpipe.store.rules.rule import Background, Row, Rule, fill_parameters
 

@@ -18,8 +18,8 @@ _WORK = """
 import json, resource, sys, time
 from pathlib import Path
 from pitchpipe.store.database import open_store
-from pitchpipe.store.import_preview import preview_import
-from pitchpipe.store.ingest import import_file
+from pitchpipe.store.importing.import_preview import preview_import
+from pitchpipe.store.importing.ingest import import_file
 from pitchpipe.store.projects import create_project
 store = open_store(Path(sys.argv[1]) / "workspace")
 create_project(store, "p")

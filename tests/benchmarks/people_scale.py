@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pitchpipe.store.answer_reading import read_work
 from pitchpipe.store.database import Store, open_store
-from pitchpipe.store.judgement_reading import measure_project_agreement
+from pitchpipe.store.judging.answer_reading import read_work
+from pitchpipe.store.judging.judgement_reading import measure_project_agreement
 from pitchpipe.store.measures.agreement import measure_agreement
 from pitchpipe.store.projects import create_project
-from pitchpipe.store.quality_reading import describe_project_quality
-from pitchpipe.store.rater_reading import describe_raters
+from pitchpipe.store.team.quality_reading import describe_project_quality
+from pitchpipe.store.team.rater_reading import describe_raters
 
 _START = datetime(2026, 1, 5, 8)
 _RATERS = 12

@@ -19,11 +19,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pitchpipe.store.annotating import submit_judgement
 from pitchpipe.store.database import Store, open_store
-from pitchpipe.store.ingest import import_file
+from pitchpipe.store.importing.ingest import import_file
+from pitchpipe.store.judging.annotating import submit_judgement
 from pitchpipe.store.projects import create_project
-from pitchpipe.store.queueing import claim_next_task, count_progress
+from pitchpipe.store.queue.queueing import claim_next_task, count_progress
 from tests.benchmarks.store_scale import MAPPING
 
 _TIE = {"verdict": "tie", "strength": 0}

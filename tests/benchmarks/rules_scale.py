@@ -12,7 +12,7 @@ import re
 import time
 from typing import Any
 
-from pitchpipe.store.knowledge import ROW_COLUMNS
+from pitchpipe.store.freezing.knowledge import ROW_COLUMNS
 from pitchpipe.store.rules.applying import apply_rules
 from pitchpipe.store.rules.masking import mask_row
 from pitchpipe.store.rules.rule import Background, RuleChoice

@@ -14,12 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pitchpipe.store.annotating import submit_judgement
 from pitchpipe.store.database import Store, open_store
-from pitchpipe.store.ingest import import_file
+from pitchpipe.store.freezing.snapshots import create_snapshot
+from pitchpipe.store.importing.ingest import import_file
+from pitchpipe.store.judging.annotating import submit_judgement
 from pitchpipe.store.projects import create_project
-from pitchpipe.store.queueing import claim_next_task
-from pitchpipe.store.snapshots import create_snapshot
+from pitchpipe.store.queue.queueing import claim_next_task
 from pitchpipe.training.exporting import export_snapshot
 
 MAPPING = 'kind = "compare"\nprompt = "{q}"\nanswer_a = "{a}"\nanswer_b = "{b}"\n'

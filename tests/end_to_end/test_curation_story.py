@@ -11,14 +11,14 @@ from typing import Any
 import polars as pl
 import pytest
 
+from pitchpipe.store.curation.slices import Slice, find_examples
 from pitchpipe.store.database import Store
-from pitchpipe.store.ingest import import_file
+from pitchpipe.store.freezing.recipes import Recipe
+from pitchpipe.store.freezing.snapshots import Snapshot, create_snapshot, verify_snapshot
+from pitchpipe.store.importing.ingest import import_file
 from pitchpipe.store.projects import create_project
-from pitchpipe.store.recipes import Recipe
 from pitchpipe.store.records import Project
 from pitchpipe.store.rules.rule import RuleChoice
-from pitchpipe.store.slices import Slice, find_examples
-from pitchpipe.store.snapshots import Snapshot, create_snapshot, verify_snapshot
 from pitchpipe.training.exporting import export_snapshot
 
 RULES = (

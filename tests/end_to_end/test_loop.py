@@ -12,9 +12,9 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from pitchpipe.store.annotating import submit_judgement
 from pitchpipe.store.database import open_store
-from pitchpipe.store.queueing import claim_next_task
+from pitchpipe.store.judging.annotating import submit_judgement
+from pitchpipe.store.queue.queueing import claim_next_task
 from pitchpipe.store.records import SubmitOutcome
 from pitchpipe.studio.cli import app
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import polars as pl
 
-from pitchpipe.store.annotating import submit_judgement
 from pitchpipe.store.database import Store
+from pitchpipe.store.freezing.snapshots import Snapshot, create_snapshot, read_rows
 from pitchpipe.store.identity import canonical_json
-from pitchpipe.store.ingest import import_file
-from pitchpipe.store.judgement_values import to_screen_value
+from pitchpipe.store.importing.ingest import import_file
+from pitchpipe.store.judging.annotating import submit_judgement
+from pitchpipe.store.judging.judgement_values import to_screen_value
 from pitchpipe.store.projects import create_project
-from pitchpipe.store.queueing import claim_next_task
+from pitchpipe.store.queue.queueing import claim_next_task
 from pitchpipe.store.records import ClaimedTask, SubmitOutcome
-from pitchpipe.store.snapshots import Snapshot, create_snapshot, read_rows
 
 
 def add_example(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pitchpipe.store.knowledge import Knowledge
+from pitchpipe.store.freezing.knowledge import Knowledge
 
 
 def make_pinned_knowledge() -> Knowledge:

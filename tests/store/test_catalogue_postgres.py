@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from pitchpipe.store.catalogue import count_facets, open_catalogue
-from pitchpipe.store.catalogue_filters import Slice
-from pitchpipe.store.curating import act_on, undo_action
+from pitchpipe.store.curation.catalogue import count_facets, open_catalogue
+from pitchpipe.store.curation.catalogue_filters import Slice
+from pitchpipe.store.curation.curating import act_on, undo_action
+from pitchpipe.store.curation.row_card import explain_standing, read_row_card
+from pitchpipe.store.curation.slices import find_examples, list_slices, save_slice
 from pitchpipe.store.database import Store
-from pitchpipe.store.row_card import explain_standing, read_row_card
-from pitchpipe.store.slices import find_examples, list_slices, save_slice
-from pitchpipe.store.tasking import TaskOrder
+from pitchpipe.store.queue.tasking import TaskOrder
 from tests.store.desk import judge
 
 

@@ -18,12 +18,12 @@ import pytest
 from pitchpipe.store.database import Store, Transaction, open_store
 from pitchpipe.store.errors import MigrationError, StoreError, StoreFullError, StoreLockedError
 from pitchpipe.store.identity import continue_after, new_id
-from pitchpipe.store.ingest import import_file
+from pitchpipe.store.importing.ingest import import_file
 from pitchpipe.store.journal import Journal, read_journal
 from pitchpipe.store.migrate import Migration, apply_migrations, load_migrations
 from pitchpipe.store.opening import explain_error
 from pitchpipe.store.projects import create_project
-from pitchpipe.store.queueing import claim_next_task
+from pitchpipe.store.queue.queueing import claim_next_task
 
 _INSERT = "INSERT INTO annotators (name, role, created_at) VALUES (?, 'annotator', TIMESTAMP '2026-01-01')"
 
@@ -109,11 +109,11 @@ def test_an_exception_in_a_write_reaches_its_caller_and_the_writer_lives_on(stor
 JUDGE = """
 import os, signal, sys
 from pathlib import Path
-from pitchpipe.store.annotating import submit_judgement
-from pitchpipe.store.undoing import undo_last
+from pitchpipe.store.judging.annotating import submit_judgement
+from pitchpipe.store.judging.undoing import undo_last
 from pitchpipe.store.database import open_store
 from pitchpipe.store.projects import create_project
-from pitchpipe.store.queueing import claim_next_task
+from pitchpipe.store.queue.queueing import claim_next_task
 store = open_store(Path(sys.argv[1]))
 for number in range(6):
     task = claim_next_task(store, "p", "ana")

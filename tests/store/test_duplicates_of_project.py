@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from pitchpipe.store.checking import preview_rules
-from pitchpipe.store.curating import decide
+from pitchpipe.store.curation.checking import preview_rules
+from pitchpipe.store.curation.curating import decide
+from pitchpipe.store.curation.rules_background import read_background
 from pitchpipe.store.database import Store
-from pitchpipe.store.ingest import import_file
+from pitchpipe.store.importing.ingest import import_file
 from pitchpipe.store.projects import create_project
 from pitchpipe.store.rules.rule import RuleChoice
-from pitchpipe.store.rules_background import read_background
 from pitchpipe.studio.rule_verbs import check
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pitchpipe.store.errors import UsageError
-from pitchpipe.store.recipe_files import read_recipe, read_recipe_json
+from pitchpipe.store.freezing.recipe_files import read_recipe, read_recipe_json
 
 ENDLESS = 10**400
 

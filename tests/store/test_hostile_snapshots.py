@@ -14,10 +14,10 @@ import pytest
 
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import SnapshotError, UsageError
-from pitchpipe.store.knowledge import Recipe
-from pitchpipe.store.snapshots import Snapshot, create_snapshot, verify_snapshot
+from pitchpipe.store.freezing.knowledge import Recipe
+from pitchpipe.store.freezing.snapshots import Snapshot, create_snapshot, verify_snapshot
 from tests.store.desk import add_example
-from tests.store.test_snapshots import judge_all
+from tests.store.freezing.test_snapshots import judge_all
 
 
 @pytest.fixture

@@ -8,16 +8,16 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pitchpipe.store.annotating import submit_judgement
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import NotFoundError, RunError
 from pitchpipe.store.folders import write_folder
+from pitchpipe.store.freezing.snapshots import Snapshot, create_snapshot, read_rows
+from pitchpipe.store.judging.annotating import submit_judgement
 from pitchpipe.store.lineage import trace_lineage
-from pitchpipe.store.queueing import claim_next_task
-from pitchpipe.store.reviewing import report_review
+from pitchpipe.store.queue.queueing import claim_next_task
+from pitchpipe.store.queue.tasking import count_tasks
+from pitchpipe.store.review.reviewing import report_review
 from pitchpipe.store.runs import list_runs, register_candidates, register_run
-from pitchpipe.store.snapshots import Snapshot, create_snapshot, read_rows
-from pitchpipe.store.tasking import count_tasks
 
 
 @pytest.fixture

@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from pitchpipe.store.annotating import skip_task, submit_judgement
 from pitchpipe.store.database import Store, open_store
 from pitchpipe.store.errors import StoreError
-from pitchpipe.store.ingest import import_file
-from pitchpipe.store.judgement_reading import measure_project_agreement
+from pitchpipe.store.freezing.snapshots import create_snapshot, verify_snapshot
+from pitchpipe.store.importing.ingest import import_file
+from pitchpipe.store.judging.annotating import skip_task, submit_judgement
+from pitchpipe.store.judging.judgement_reading import measure_project_agreement
 from pitchpipe.store.lineage import trace_lineage
 from pitchpipe.store.overview import count_loop
 from pitchpipe.store.projects import create_project
-from pitchpipe.store.queueing import claim_next_task, count_progress
+from pitchpipe.store.queue.queueing import claim_next_task, count_progress
+from pitchpipe.store.queue.tasking import count_tasks
 from pitchpipe.store.records import SubmitOutcome
-from pitchpipe.store.snapshots import create_snapshot, verify_snapshot
-from pitchpipe.store.tasking import count_tasks
 
 
 def test_three_studios_race_for_the_same_tasks_without_exceeding_the_overlap(

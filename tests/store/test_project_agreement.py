@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from pitchpipe.store.database import Store
-from pitchpipe.store.judgement_reading import measure_project_agreement
+from pitchpipe.store.judging.judgement_reading import measure_project_agreement
 from pitchpipe.store.measures.agreement import Agreement
-from pitchpipe.store.tasking import create_tasks
+from pitchpipe.store.queue.tasking import create_tasks
 from tests.store.desk import add_example, judge
 
 

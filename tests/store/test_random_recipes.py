@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pitchpipe.store.knowledge import Knowledge, Recipe
+from pitchpipe.store.freezing.knowledge import Knowledge, Recipe
+from pitchpipe.store.freezing.snapshot_building import Dataset, build_rows
+from pitchpipe.store.freezing.snapshot_rules import CERTAIN
+from pitchpipe.store.freezing.snapshot_units import list_units
 from pitchpipe.store.rules import catalogue
 from pitchpipe.store.rules.rule import Background, Finding, Parameter, Row, Rule, RuleChoice
-from pitchpipe.store.snapshot_building import Dataset, build_rows
-from pitchpipe.store.snapshot_rules import CERTAIN
-from pitchpipe.store.snapshot_units import list_units
 
 WORDS = ("Where is my parcel?", "Where is my parcel", "Bring it back.", "N/A", "", "yes yes yes yes", "Call 555 now")
 

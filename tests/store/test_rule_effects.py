@@ -6,11 +6,11 @@ import shutil
 from pathlib import Path
 
 from pitchpipe.store.database import Store, open_store
-from pitchpipe.store.gold import set_gold
 from pitchpipe.store.projects import change_rules
-from pitchpipe.store.queueing import claim_next_task
-from pitchpipe.store.standing import read_standing, resume_annotator
-from pitchpipe.store.tasking import create_tasks
+from pitchpipe.store.queue.gold import set_gold
+from pitchpipe.store.queue.queueing import claim_next_task
+from pitchpipe.store.queue.standing import read_standing, resume_annotator
+from pitchpipe.store.queue.tasking import create_tasks
 from tests.store.desk import add_example, judge
 
 LEFT, RIGHT = {"verdict": "a", "strength": -3}, {"verdict": "b", "strength": 3}

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from pitchpipe.store import adjudicating
-from pitchpipe.store.curating import decide
+from pitchpipe.store.curation.curating import decide
 from pitchpipe.store.database import Store
+from pitchpipe.store.freezing.knowledge import FIRST_COLUMNS
+from pitchpipe.store.freezing.snapshot_building import identify_row
+from pitchpipe.store.freezing.snapshots import create_snapshot, diff_snapshots, read_rows, verify_snapshot
 from pitchpipe.store.identity import content_id, new_id
-from pitchpipe.store.judgement_reading import measure_project_agreement
-from pitchpipe.store.knowledge import FIRST_COLUMNS
-from pitchpipe.store.snapshot_building import identify_row
-from pitchpipe.store.snapshots import create_snapshot, diff_snapshots, read_rows, verify_snapshot
-from pitchpipe.store.tasking import create_tasks
-from pitchpipe.store.undoing import undo_last
+from pitchpipe.store.judging.judgement_reading import measure_project_agreement
+from pitchpipe.store.judging.undoing import undo_last
+from pitchpipe.store.queue.tasking import create_tasks
+from pitchpipe.store.review import adjudicating
 from pitchpipe.training.formats import build_rows
 from tests.store.desk import add_example, freeze, judge
 

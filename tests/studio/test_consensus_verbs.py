@@ -11,10 +11,10 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from pitchpipe.store import judgement_export
 from pitchpipe.store.database import Store, open_store
 from pitchpipe.store.errors import NotFoundError, UsageError
 from pitchpipe.store.importing.own_tables import restore_cell
+from pitchpipe.store.judging import judgement_export
 from pitchpipe.studio.cli import app
 from pitchpipe.studio.consensus_verbs import consensus, export_judgements, models
 from tests.store.judged import PROJECT, add_example, add_judgement, add_task, prefer

@@ -12,13 +12,13 @@ from fastapi.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
-from pitchpipe.store import people
+from pitchpipe.store.curation.evaluation_sets import add_evaluation_set
 from pitchpipe.store.database import Store, open_store
-from pitchpipe.store.evaluation_sets import add_evaluation_set
-from pitchpipe.store.ingest import import_file
+from pitchpipe.store.freezing.recipe_files import read_recipe, save_recipe
+from pitchpipe.store.freezing.snapshots import list_snapshots
+from pitchpipe.store.importing.ingest import import_file
 from pitchpipe.store.projects import create_project
-from pitchpipe.store.recipe_files import read_recipe, save_recipe
-from pitchpipe.store.snapshots import list_snapshots
+from pitchpipe.store.team import people
 from pitchpipe.studio import session
 from pitchpipe.studio.api import build_api
 from pitchpipe.studio.cli import app as commands

@@ -13,12 +13,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pitchpipe.store.database import open_store
+from pitchpipe.store.freezing.snapshots import create_snapshot
+from pitchpipe.store.importing.ingest import import_file
 from pitchpipe.store.importing.own_tables import is_own_table, restore_cell
 from pitchpipe.store.importing.progress import ReadMeter
 from pitchpipe.store.importing.raw_reading import open_rows
-from pitchpipe.store.ingest import import_file
 from pitchpipe.store.projects import create_project
-from pitchpipe.store.snapshots import create_snapshot
 from pitchpipe.training.exporting import export_snapshot, neutralise_cell
 
 Format = Literal["parquet", "jsonl", "csv"]

@@ -8,13 +8,13 @@ from typing import Any
 
 import streamlit as st
 
-from pitchpipe.store.checking import Preview, preview_rules
+from pitchpipe.store.curation.checking import Preview, preview_rules
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import PitchpipeError
-from pitchpipe.store.quality_reading import read_mark
-from pitchpipe.store.recipes import Recipe
+from pitchpipe.store.freezing.recipes import Recipe
 from pitchpipe.store.records import Project
 from pitchpipe.store.rules.rule import RuleChoice
+from pitchpipe.store.team.quality_reading import read_mark
 from pitchpipe.studio.app_pages.data import checks_chain, checks_hits, checks_sets, recipe_handover
 from pitchpipe.studio.app_pages.showing import show_problem
 from pitchpipe.studio.rule_background import load_background, needs_model

@@ -7,8 +7,8 @@ from contextlib import suppress
 
 import streamlit as st
 
-from pitchpipe.store import curating
-from pitchpipe.store.checking import RuleCount
+from pitchpipe.store.curation import curating
+from pitchpipe.store.curation.checking import RuleCount
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import PitchpipeError, UsageError
 from pitchpipe.store.rules.rule import Hit

@@ -9,7 +9,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from pitchpipe.store.checking import Preview, describe_hit, read_request
+from pitchpipe.store.curation.checking import Preview, describe_hit, read_request
 from pitchpipe.store.database import Store
 from pitchpipe.store.rules.reading import Span, list_answers, list_spans, read_field
 from pitchpipe.store.rules.rule import Hit

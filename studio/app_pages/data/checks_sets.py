@@ -8,12 +8,12 @@ from pathlib import Path
 
 import streamlit as st
 
-from pitchpipe.store.contamination_report import TOLERATED_SHARE, ContaminationReport, report_all_contamination
+from pitchpipe.store.curation.contamination_report import TOLERATED_SHARE, ContaminationReport, report_all_contamination
+from pitchpipe.store.curation.evaluation_sets import add_evaluation_set, list_evaluation_sets
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import PitchpipeError
-from pitchpipe.store.evaluation_sets import add_evaluation_set, list_evaluation_sets
-from pitchpipe.store.quality_reading import read_mark
 from pitchpipe.store.rules.rule import RuleChoice
+from pitchpipe.store.team.quality_reading import read_mark
 from pitchpipe.studio.app_pages.showing import plain, show_problem
 from pitchpipe.studio.rule_background import needs_model
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import streamlit as st
 
-from pitchpipe.store.consensus_preview import Preview, StrategyPreview, compare_strategies, count_drops
+from pitchpipe.store.consensus.consensus_preview import Preview, StrategyPreview, compare_strategies, count_drops
+from pitchpipe.store.consensus.project_answers import ProjectAnswers, read_answers, read_requests
 from pitchpipe.store.database import Store
 from pitchpipe.store.measures.model_ranking import ModelRanking, rank_models
-from pitchpipe.store.project_answers import ProjectAnswers, read_answers, read_requests
-from pitchpipe.store.quality_reading import read_mark
 from pitchpipe.store.records import Project
+from pitchpipe.store.team.quality_reading import read_mark
 from pitchpipe.studio.app_pages.data import consensus_charts, consensus_tables, recipe_handover
 from pitchpipe.studio.app_pages.data.consensus_tables import NAMES
 from pitchpipe.studio.app_pages.showing import show_constant

@@ -9,7 +9,7 @@ import pandas as pd
 import polars as pl
 import streamlit as st
 
-from pitchpipe.store.consensus_preview import NO_CONSENSUS, StrategyPreview
+from pitchpipe.store.consensus.consensus_preview import NO_CONSENSUS, StrategyPreview
 from pitchpipe.store.measures.model_ranking import ModelStanding
 
 _COLOURS = ["#15897e", "#c9741c", "#5b78c7", "#9a5fb0", "#8b96a3"]

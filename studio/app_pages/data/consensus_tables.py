@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import streamlit as st
 
-from pitchpipe.store.consensus_preview import Preview, StrategyPreview
+from pitchpipe.store.consensus.consensus_preview import Preview, StrategyPreview
 from pitchpipe.store.measures.model_ranking import ModelRanking, ModelStanding
 from pitchpipe.store.measures.raters import Share
 

@@ -10,10 +10,10 @@ import streamlit as st
 
 from pitchpipe.store.coverage.clusters import MOST_CLUSTERS, lay_out
 from pitchpipe.store.coverage.covering import Coverage, read_coverage
+from pitchpipe.store.curation.encoding import load_encoders
 from pitchpipe.store.database import Store
-from pitchpipe.store.encoding import load_encoders
-from pitchpipe.store.quality_reading import read_mark
 from pitchpipe.store.records import Project
+from pitchpipe.store.team.quality_reading import read_mark
 from pitchpipe.studio.app_pages.showing import plain
 
 _KEPT, _LAID_OUT = "coverage_kept", "coverage_laid_out"

@@ -12,11 +12,11 @@ from pitchpipe.store.coverage.covering import Coverage
 from pitchpipe.store.coverage.naming import first_words
 from pitchpipe.store.coverage.next_labels import NextLabel, find_next
 from pitchpipe.store.coverage.sending import SentNext, send_next
-from pitchpipe.store.curating import undo_action
+from pitchpipe.store.curation.curating import undo_action
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import UsageError
-from pitchpipe.store.quality_reading import read_mark
 from pitchpipe.store.records import Project
+from pitchpipe.store.team.quality_reading import read_mark
 
 _KEPT, _SENT = "coverage_next_kept", "coverage_next_sent"
 _CHOICES = (10, 20, 50, 100, 200)

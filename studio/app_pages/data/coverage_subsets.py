@@ -11,7 +11,7 @@ import streamlit as st
 from pitchpipe.store.coverage.choosing import BALANCES, WAYS, Subset, SubsetOrder, choose_subset
 from pitchpipe.store.coverage.covering import UNRATED, Coverage
 from pitchpipe.store.coverage.diversity import SetReport
-from pitchpipe.store.curating import act_on, undo_action
+from pitchpipe.store.curation.curating import act_on, undo_action
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import UsageError
 from pitchpipe.store.records import Project

@@ -9,7 +9,7 @@ import streamlit as st
 
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import PitchpipeError
-from pitchpipe.store.snapshots import Snapshot
+from pitchpipe.store.freezing.snapshots import Snapshot
 from pitchpipe.studio.app_pages.showing import show_problem
 from pitchpipe.studio.export_verbs import SAVED_AS, export
 

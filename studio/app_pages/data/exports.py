@@ -7,11 +7,11 @@ from typing import Any
 
 import streamlit as st
 
-from pitchpipe.store import snapshots
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import PitchpipeError
+from pitchpipe.store.freezing import snapshots
+from pitchpipe.store.freezing.snapshots import Snapshot
 from pitchpipe.store.records import Project
-from pitchpipe.store.snapshots import Snapshot
 from pitchpipe.studio.app_pages.data.export_files import show_files
 from pitchpipe.studio.app_pages.data.export_results import show_results
 from pitchpipe.studio.app_pages.run_cards import list_training_runs, title_run

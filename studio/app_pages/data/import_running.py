@@ -11,9 +11,9 @@ import streamlit as st
 
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import PitchpipeError
-from pitchpipe.store.import_preview import ImportPreview, preview_import
+from pitchpipe.store.importing.import_preview import ImportPreview, preview_import
+from pitchpipe.store.importing.ingest import ImportReport, import_file
 from pitchpipe.store.importing.progress import ReadMeter
-from pitchpipe.store.ingest import ImportReport, import_file
 from pitchpipe.store.projects import create_project
 from pitchpipe.studio import import_jobs
 from pitchpipe.studio.app_pages.data.import_showing import show_rejects

@@ -7,9 +7,9 @@ from importlib import import_module
 
 import streamlit as st
 
-from pitchpipe.store import people
 from pitchpipe.store.database import Store
 from pitchpipe.store.records import Project
+from pitchpipe.store.team import people
 from pitchpipe.studio.app_pages.showing import show_problem
 
 ROLES = ("curator", "engineer", "lead")

@@ -10,9 +10,9 @@ from importlib.resources import files
 
 import streamlit as st
 
-from pitchpipe.store import catalogue
-from pitchpipe.store.catalogue import Catalogue
-from pitchpipe.store.catalogue_filters import Slice
+from pitchpipe.store.curation import catalogue
+from pitchpipe.store.curation.catalogue import Catalogue
+from pitchpipe.store.curation.catalogue_filters import Slice
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import UsageError
 from pitchpipe.store.records import Project

@@ -7,14 +7,14 @@ from datetime import datetime
 import streamlit as st
 
 from pitchpipe.prompts.library import PromptError, load_screen
-from pitchpipe.store import curating
-from pitchpipe.store.catalogue import Catalogue, list_ids, list_rows
-from pitchpipe.store.catalogue_filters import Slice
-from pitchpipe.store.curating import Action
+from pitchpipe.store.curation import curating
+from pitchpipe.store.curation.catalogue import Catalogue, list_ids, list_rows
+from pitchpipe.store.curation.catalogue_filters import Slice
+from pitchpipe.store.curation.curating import Action
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import PitchpipeError
+from pitchpipe.store.queue.tasking import CREATABLE_KINDS, TaskOrder
 from pitchpipe.store.records import Project
-from pitchpipe.store.tasking import CREATABLE_KINDS, TaskOrder
 from pitchpipe.studio.app_pages.review_words import KIND_WORDS
 from pitchpipe.studio.app_pages.showing import plain, show_problem
 from pitchpipe.training.exporting import neutralise_cell

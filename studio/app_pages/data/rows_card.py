@@ -7,11 +7,11 @@ from datetime import datetime
 
 import streamlit as st
 
-from pitchpipe.store import curating
+from pitchpipe.store.curation import curating
+from pitchpipe.store.curation.row_card import CardOpinion, RowCard, explain_standing, read_row_card
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import PitchpipeError
 from pitchpipe.store.records import Project
-from pitchpipe.store.row_card import CardOpinion, RowCard, explain_standing, read_row_card
 from pitchpipe.studio.app_pages.rendering import reveal_hidden
 from pitchpipe.studio.app_pages.review_words import KIND_WORDS, say_value
 from pitchpipe.studio.app_pages.showing import show_constant, show_problem
@@ -156,12 +156,12 @@ def _show_way(card: RowCard) -> None:
 
 
 def _show_similar(store: Store, project: Project, example_id: str) -> None:
-    if importlib.util.find_spec("pitchpipe.store.vectors") is None:
+    if importlib.util.find_spec("pitchpipe.store.curation.vectors") is None:
         return
     with st.expander("Similar requests", key=f"rows_similar_{example_id}", on_change="rerun") as part:
         if not part.open:
             return
-        vectors = importlib.import_module("pitchpipe.store.vectors")
+        vectors = importlib.import_module("pitchpipe.store.curation.vectors")
         for other, likeness in vectors.find_similar(store, project.name, example_id, limit=_MOST_SIMILAR):
             request = read_row_card(store, project.name, other).messages[-1][1]
             st.text(f"{likeness:.2f}  {reveal_hidden(' '.join(request.split())[:160])}")

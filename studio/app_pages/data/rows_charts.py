@@ -8,9 +8,9 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from pitchpipe.store.catalogue import Catalogue
-from pitchpipe.store.catalogue_charts import Bias, Shape, read_shape
-from pitchpipe.store.catalogue_filters import Slice
+from pitchpipe.store.curation.catalogue import Catalogue
+from pitchpipe.store.curation.catalogue_charts import Bias, Shape, read_shape
+from pitchpipe.store.curation.catalogue_filters import Slice
 from pitchpipe.studio.app_pages.review_words import KIND_WORDS
 from pitchpipe.studio.app_pages.showing import show_constant
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import streamlit as st
 
-from pitchpipe.store import slices
-from pitchpipe.store.catalogue import Catalogue, count_facets
-from pitchpipe.store.catalogue_filters import FIELDS, OPERATORS, Condition, Slice, check_condition
+from pitchpipe.store.curation import slices
+from pitchpipe.store.curation.catalogue import Catalogue, count_facets
+from pitchpipe.store.curation.catalogue_filters import FIELDS, OPERATORS, Condition, Slice, check_condition
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import PitchpipeError, UsageError
 from pitchpipe.store.records import Project

@@ -5,8 +5,8 @@ from __future__ import annotations
 import polars as pl
 import streamlit as st
 
-from pitchpipe.store.catalogue import Catalogue
-from pitchpipe.store.catalogue_sql import EXAMPLE_SQL, MEGABYTES, MOST_ROWS, SECONDS
+from pitchpipe.store.curation.catalogue import Catalogue
+from pitchpipe.store.curation.catalogue_sql import EXAMPLE_SQL, MEGABYTES, MOST_ROWS, SECONDS
 from pitchpipe.store.errors import UsageError
 from pitchpipe.studio.app_pages.data.rows_filters import use_sql
 from pitchpipe.studio.app_pages.showing import show_problem

@@ -8,8 +8,8 @@ from typing import Any
 
 import streamlit as st
 
-from pitchpipe.store.catalogue import Catalogue, list_rows
-from pitchpipe.store.catalogue_filters import FIELDS, Slice
+from pitchpipe.store.curation.catalogue import Catalogue, list_rows
+from pitchpipe.store.curation.catalogue_filters import FIELDS, Slice
 from pitchpipe.store.database import Store
 from pitchpipe.store.records import Project
 from pitchpipe.studio.app_pages.data import rows_card

@@ -10,8 +10,8 @@ import polars as pl
 import streamlit as st
 
 from pitchpipe.store.database import Store
-from pitchpipe.store.snapshot_diff import show_rows
-from pitchpipe.store.snapshots import diff_snapshots, list_snapshots
+from pitchpipe.store.freezing.snapshot_diff import show_rows
+from pitchpipe.store.freezing.snapshots import diff_snapshots, list_snapshots
 from pitchpipe.studio.app_pages.data import snapshots_charts
 
 _MOST_SHOWN = 200

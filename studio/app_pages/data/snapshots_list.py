@@ -11,7 +11,7 @@ import streamlit as st
 
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import PitchpipeError
-from pitchpipe.store.snapshots import Snapshot, list_snapshots, verify_snapshot
+from pitchpipe.store.freezing.snapshots import Snapshot, list_snapshots, verify_snapshot
 from pitchpipe.studio.app_pages.data import recipe_handover
 from pitchpipe.studio.app_pages.showing import plain, show_problem
 

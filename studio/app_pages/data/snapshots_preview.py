@@ -8,15 +8,15 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
+from pitchpipe.store.consensus.project_answers import read_requests
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import PitchpipeError
-from pitchpipe.store.leak_gate import list_breaches
-from pitchpipe.store.project_answers import read_requests
-from pitchpipe.store.quality_reading import read_mark
-from pitchpipe.store.recipes import Recipe
+from pitchpipe.store.freezing.leak_gate import list_breaches
+from pitchpipe.store.freezing.recipes import Recipe
+from pitchpipe.store.freezing.snapshot_figures import count_drops, measure_rows
+from pitchpipe.store.freezing.snapshots import Preview, create_snapshot, preview_snapshot
 from pitchpipe.store.rules.rule import Background
-from pitchpipe.store.snapshot_figures import count_drops, measure_rows
-from pitchpipe.store.snapshots import Preview, create_snapshot, preview_snapshot
+from pitchpipe.store.team.quality_reading import read_mark
 from pitchpipe.studio.app_pages.data import snapshots_charts
 from pitchpipe.studio.app_pages.showing import plain, show_constant, show_problem
 from pitchpipe.studio.rule_background import load_recipe_background

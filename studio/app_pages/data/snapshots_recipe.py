@@ -7,16 +7,16 @@ from typing import Any
 
 import streamlit as st
 
+from pitchpipe.store.consensus.project_answers import read_answers
+from pitchpipe.store.curation.slices import Slice, list_slices
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import PitchpipeError
+from pitchpipe.store.freezing.recipe_files import list_recipes, save_recipe
+from pitchpipe.store.freezing.recipes import TIE_POLICIES, Recipe
+from pitchpipe.store.freezing.snapshot_reading import count_sources
 from pitchpipe.store.measures.consensus import CHOICE_STRATEGIES, STRATEGIES
-from pitchpipe.store.project_answers import read_answers
-from pitchpipe.store.quality_reading import read_mark
-from pitchpipe.store.recipe_files import list_recipes, save_recipe
-from pitchpipe.store.recipes import TIE_POLICIES, Recipe
 from pitchpipe.store.records import Project
-from pitchpipe.store.slices import Slice, list_slices
-from pitchpipe.store.snapshot_reading import count_sources
+from pitchpipe.store.team.quality_reading import read_mark
 from pitchpipe.studio.app_pages.data import recipe_handover, snapshots_rules
 from pitchpipe.studio.app_pages.showing import show_problem
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from pitchpipe.store.recipes import Recipe
+from pitchpipe.store.freezing.recipes import Recipe
 from pitchpipe.store.rules.catalogue import RULES
 from pitchpipe.store.rules.rule import RuleChoice
 from pitchpipe.studio.app_pages.data.checks_chain import ACTIONS, ask_dials

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from pitchpipe.store.annotating import submit_judgement
 from pitchpipe.store.coverage.asking_next import ask_next, find_latest_asked, undo_ask_next
 from pitchpipe.store.coverage.next_labels import NextLabel
 from pitchpipe.store.coverage.sending import send_next
-from pitchpipe.store.curating import undo_action
+from pitchpipe.store.curation.curating import undo_action
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import NotFoundError, UsageError
-from pitchpipe.store.queueing import claim_next_task
+from pitchpipe.store.judging.annotating import submit_judgement
+from pitchpipe.store.queue.queueing import claim_next_task
 from tests.store.judged import PROJECT, add_example, add_judgement, add_task, prefer
 
 

@@ -11,10 +11,10 @@ import pytest
 
 from pitchpipe.store.coverage.choosing import SubsetOrder, choose_subset
 from pitchpipe.store.coverage.covering import describe_clusters, describe_kinds, read_coverage
-from pitchpipe.store.curating import decide
+from pitchpipe.store.curation.curating import decide
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import NotFoundError, UsageError
-from pitchpipe.store.ingest import import_file
+from pitchpipe.store.importing.ingest import import_file
 from pitchpipe.store.projects import create_project
 from tests.store.judged import PROJECT, add_example, add_judgement, add_task, prefer
 

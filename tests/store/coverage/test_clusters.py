@@ -12,7 +12,7 @@ import pytest
 from pitchpipe.store.coverage.clusters import choose_count, find_clusters, find_typical, lay_out
 from pitchpipe.store.coverage.covering import take_topics
 from pitchpipe.store.coverage.naming import first_words, name_clusters
-from pitchpipe.store.encoding import encode_tfidf
+from pitchpipe.store.curation.encoding import encode_tfidf
 from tests.store.coverage.planted import make_unit, plant_groups
 
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from pitchpipe.store.coverage.covering import read_coverage
 from pitchpipe.store.coverage.next_labels import choose_next, find_next
 from pitchpipe.store.coverage.uncertainty import UNTOUCHED, find_doubts, measure_doubt
-from pitchpipe.store.curating import decide
+from pitchpipe.store.curation.curating import decide
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import UsageError
-from pitchpipe.store.opinion_reading import read_opinions
 from pitchpipe.store.projects import get_project
+from pitchpipe.store.review.opinion_reading import read_opinions
 from tests.store.coverage.planted import make_unit, plant_groups
 from tests.store.judged import PROJECT, add_example, add_judgement, add_task, prefer
 

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 from scipy.optimize import minimize
 
+from pitchpipe.store.consensus.model_comparisons import rank_project_models
 from pitchpipe.store.database import Store
 from pitchpipe.store.measures.model_ranking import ModelRanking, rank_models
-from pitchpipe.store.model_comparisons import rank_project_models
 from tests.store.judged import add_example, add_judgement, add_task, prefer
 
 Row = tuple[str, str, str, str, float]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pitchpipe.store.knowledge import ROW_COLUMNS
+from pitchpipe.store.freezing.knowledge import ROW_COLUMNS
 from pitchpipe.store.rules.rule import Row
 
 

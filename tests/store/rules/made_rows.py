@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from pitchpipe.store.knowledge import ROW_COLUMNS
+from pitchpipe.store.freezing.knowledge import ROW_COLUMNS
 from pitchpipe.store.rules.applying import Hit, apply_rules
 from pitchpipe.store.rules.rule import Background, RuleChoice
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pitchpipe.store.encoding import encode_tfidf
+from pitchpipe.store.curation.encoding import encode_tfidf
 from pitchpipe.store.errors import UsageError
 from pitchpipe.store.rules.applying import apply_rules
 from pitchpipe.store.rules.catalogue import RULES

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pitchpipe.store.freezing.splitting import shingle_text
 from pitchpipe.store.rules.applying import apply_rules
 from pitchpipe.store.rules.leaders import follow_leaders
 from pitchpipe.store.rules.rule import Background, Finding, Row, RuleChoice
-from pitchpipe.store.splitting import shingle_text
 from tests.store.rules.dataset_rows import make_answer, make_pair
 
 

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from pitchpipe.store import queueing
 from pitchpipe.store.database import Store, open_store
-from pitchpipe.store.ingest import import_file
+from pitchpipe.store.importing.ingest import import_file
 from pitchpipe.store.projects import create_project
-from pitchpipe.store.tasking import create_tasks
+from pitchpipe.store.queue import queueing
+from pitchpipe.store.queue.tasking import create_tasks
 from tests.studio.pages.driving import READY
 
 PROJECT = "Help desk"

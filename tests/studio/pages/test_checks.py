@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pitchpipe.store import people
-from pitchpipe.store.checking import preview_rules
-from pitchpipe.store.curating import list_actions
+from pitchpipe.store.curation.checking import preview_rules
+from pitchpipe.store.curation.curating import list_actions
+from pitchpipe.store.curation.evaluation_sets import add_evaluation_set, list_evaluation_sets
 from pitchpipe.store.database import Store, open_store
-from pitchpipe.store.evaluation_sets import add_evaluation_set, list_evaluation_sets
-from pitchpipe.store.ingest import import_file
+from pitchpipe.store.freezing.recipes import Recipe
+from pitchpipe.store.importing.ingest import import_file
 from pitchpipe.store.projects import create_project
-from pitchpipe.store.recipes import Recipe
 from pitchpipe.store.rules.rule import Hit, RuleChoice
+from pitchpipe.store.team import people
 from pitchpipe.studio import session
 from pitchpipe.studio.app_pages.data.checks_actions import list_targets
 from pitchpipe.studio.app_pages.data.checks_hits import mark_spans
@@ -175,7 +175,7 @@ def show_actions_of(rule: str) -> AppTest:
     """The buttons under the table with the only hit of that rule chosen."""
 
     def script(rule: str) -> None:
-        from pitchpipe.store.checking import preview_rules
+        from pitchpipe.store.curation.checking import preview_rules
         from pitchpipe.store.rules.rule import RuleChoice
         from pitchpipe.studio import session
         from pitchpipe.studio.app_pages.data import checks_actions

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pitchpipe.store import people, projects
+from pitchpipe.store import projects
 from pitchpipe.store.coverage.gaps import read_wanted
 from pitchpipe.store.database import Store, open_store
-from pitchpipe.store.ingest import import_file
+from pitchpipe.store.importing.ingest import import_file
+from pitchpipe.store.team import people
 from pitchpipe.studio import session
 
 NAME = "Help desk"

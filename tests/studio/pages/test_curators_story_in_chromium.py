@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from pitchpipe.store.database import Store, open_store
-from pitchpipe.store.ingest import import_file
+from pitchpipe.store.importing.ingest import import_file
 from pitchpipe.store.projects import create_project
 
 pytestmark = pytest.mark.browser

@@ -9,8 +9,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pitchpipe.store.database import Store, open_store
-from pitchpipe.store.gold import set_gold
-from pitchpipe.store.people import sign_in
+from pitchpipe.store.queue.gold import set_gold
+from pitchpipe.store.team.people import sign_in
 from pitchpipe.studio import session
 from tests.store.judged import PROJECT, add_example, add_judgement, add_task, prefer
 

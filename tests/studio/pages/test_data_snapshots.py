@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pitchpipe.store.curating import decide
+from pitchpipe.store.curation.curating import decide
 from pitchpipe.store.database import Store, open_store
-from pitchpipe.store.people import sign_in
-from pitchpipe.store.recipe_files import find_recipe, save_recipe
-from pitchpipe.store.recipes import Recipe
+from pitchpipe.store.freezing.recipe_files import find_recipe, save_recipe
+from pitchpipe.store.freezing.recipes import Recipe
+from pitchpipe.store.freezing.snapshots import create_snapshot, list_snapshots
 from pitchpipe.store.rules.rule import RuleChoice
-from pitchpipe.store.snapshots import create_snapshot, list_snapshots
+from pitchpipe.store.team.people import sign_in
 from pitchpipe.studio import session
 from tests.store.judged import PROJECT, add_example, add_judgement, add_task, prefer
 

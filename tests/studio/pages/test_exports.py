@@ -13,10 +13,12 @@ import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pitchpipe.store import annotating, queueing, snapshots
 from pitchpipe.store.database import Store
+from pitchpipe.store.freezing import snapshots
+from pitchpipe.store.freezing.snapshots import Snapshot
 from pitchpipe.store.identity import new_id
-from pitchpipe.store.snapshots import Snapshot
+from pitchpipe.store.judging import annotating
+from pitchpipe.store.queue import queueing
 from pitchpipe.studio import session
 from pitchpipe.studio.app_pages.data.export_results import count_lengths
 from pitchpipe.studio.export_verbs import checks_folder

@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pitchpipe.store import snapshots
 from pitchpipe.store.database import Store
+from pitchpipe.store.freezing import snapshots
 from pitchpipe.studio.export_verbs import checks_folder
 from pitchpipe.training.export_check import CheckRequest, create_check_folder
 from pitchpipe.training.run_folders import write_json

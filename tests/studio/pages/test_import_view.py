@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pitchpipe.store import people
 from pitchpipe.store.database import Store, open_store
 from pitchpipe.store.projects import create_project, list_projects
+from pitchpipe.store.team import people
 from pitchpipe.studio import import_jobs, session
 from tests.studio.pages.test_people import read_everything, sign_in
 

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pitchpipe.store import annotating, people, queueing, snapshots
 from pitchpipe.store.database import Store
+from pitchpipe.store.freezing import snapshots
 from pitchpipe.store.identity import new_id
+from pitchpipe.store.judging import annotating
+from pitchpipe.store.queue import queueing
+from pitchpipe.store.team import people
 from pitchpipe.studio import session
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pitchpipe.store import annotating, people, queueing, standing
 from pitchpipe.store.database import Store
 from pitchpipe.store.identity import new_id
+from pitchpipe.store.judging import annotating
+from pitchpipe.store.queue import queueing, standing
+from pitchpipe.store.team import people
 from pitchpipe.studio import session
 from pitchpipe.studio.app_pages.showing import plain
 
@@ -167,7 +169,7 @@ def test_a_revoked_person_is_told_on_the_page_that_was_open(desk: Store, monkeyp
 
 
 def test_the_figures_are_computed_once_until_something_changes(desk: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pitchpipe.store import answer_reading
+    from pitchpipe.store.judging import answer_reading
 
     reads = []
     read_work = answer_reading.read_work

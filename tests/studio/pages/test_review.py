@@ -11,11 +11,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pitchpipe.prompts.library import load_guideline
-from pitchpipe.store import people, prompt_versions
-from pitchpipe.store.adjudicating import adjudicate
-from pitchpipe.store.asking_again import ask_again
 from pitchpipe.store.database import Store, open_store
 from pitchpipe.store.identity import hash_text
+from pitchpipe.store.review import prompt_versions
+from pitchpipe.store.review.adjudicating import adjudicate
+from pitchpipe.store.review.asking_again import ask_again
+from pitchpipe.store.team import people
 from pitchpipe.studio import session
 from tests.store.judged import add_example, add_flag, add_judgement, add_task, prefer
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from pitchpipe.store import people
 from pitchpipe.store.database import open_store
+from pitchpipe.store.team import people
 from tests.store.judged import add_example, add_flag, add_judgement, add_task, prefer
 from tests.studio.pages.conftest import PageServer
 

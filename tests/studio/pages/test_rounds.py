@@ -14,10 +14,13 @@ import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pitchpipe.store import annotating, queueing, runs, snapshots
+from pitchpipe.store import runs
 from pitchpipe.store.database import Store
+from pitchpipe.store.freezing import snapshots
+from pitchpipe.store.freezing.snapshots import Snapshot
 from pitchpipe.store.identity import hash_file, new_id
-from pitchpipe.store.snapshots import Snapshot
+from pitchpipe.store.judging import annotating
+from pitchpipe.store.queue import queueing
 from pitchpipe.studio import session
 from pitchpipe.training import launch
 from pitchpipe.training.plans import EvaluatePlan, Plan, load_recipe, with_dials

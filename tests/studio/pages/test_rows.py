@@ -10,11 +10,14 @@ import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pitchpipe.store import annotating, catalogue, curating, people, queueing
-from pitchpipe.store.catalogue_filters import Slice
+from pitchpipe.store.curation import catalogue, curating
+from pitchpipe.store.curation.catalogue_filters import Slice
+from pitchpipe.store.curation.slices import find_examples, list_slices, save_slice
 from pitchpipe.store.database import Store
 from pitchpipe.store.identity import new_id
-from pitchpipe.store.slices import find_examples, list_slices, save_slice
+from pitchpipe.store.judging import annotating
+from pitchpipe.store.queue import queueing
+from pitchpipe.store.team import people
 from pitchpipe.studio import session
 from pitchpipe.studio.app_pages.data.rows_actions import write_csv
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from pitchpipe.store import people
+from pitchpipe.store.curation.slices import Slice, find_examples
 from pitchpipe.store.database import Store, open_store
-from pitchpipe.store.slices import Slice, find_examples
+from pitchpipe.store.team import people
 
 pytestmark = pytest.mark.browser
 _ROW, _HEADER = 36, 36

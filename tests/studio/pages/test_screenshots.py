@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
-from pitchpipe.store import annotating, queueing
 from pitchpipe.store.database import Store, open_store
+from pitchpipe.store.freezing.snapshots import create_snapshot
 from pitchpipe.store.identity import new_id
-from pitchpipe.store.ingest import import_file
+from pitchpipe.store.importing.ingest import import_file
+from pitchpipe.store.judging import annotating
 from pitchpipe.store.projects import create_project
-from pitchpipe.store.snapshots import create_snapshot
-from pitchpipe.store.tasking import create_tasks
+from pitchpipe.store.queue import queueing
+from pitchpipe.store.queue.tasking import create_tasks
 from tests.studio.pages.driving import READY, press
 
 pytestmark = pytest.mark.browser

@@ -10,8 +10,9 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from pitchpipe.store import people, queueing
 from pitchpipe.store.database import Store
+from pitchpipe.store.queue import queueing
+from pitchpipe.store.team import people
 from pitchpipe.studio import drafts, session, sign_in
 
 URL = "http://127.0.0.1:8501"

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pitchpipe.store import gold, suggesting
 from pitchpipe.store.database import Store, open_store
+from pitchpipe.store.queue import gold, suggesting
 from pitchpipe.store.records import QueueRules
 from pitchpipe.studio.gateway import call_verb
 from tests.studio.pages.cutting_proxy import CuttingProxy

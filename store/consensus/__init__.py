@@ -1,0 +1,1 @@
+"""Consensus: what several judgements of a question add up to."""

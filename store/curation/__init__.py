@@ -1,0 +1,1 @@
+"""Curation: finding rows, deciding on them, and what rules may know."""

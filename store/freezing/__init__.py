@@ -1,0 +1,1 @@
+"""Freezing: from what is known to a dataset that never changes."""

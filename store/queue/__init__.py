@@ -1,0 +1,1 @@
+"""Queue: which work there is, and who gets which task."""

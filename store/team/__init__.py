@@ -1,0 +1,1 @@
+"""Team: who works here, and how each of them judges."""
