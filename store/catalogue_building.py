@@ -13,7 +13,6 @@ from typing import Any
 import duckdb
 
 from pitchpipe.store.database import Store
-from pitchpipe.store.judgement_rows import select_latest
 from pitchpipe.store.standing_marks import STANDING_DECISIONS, STANDING_TAGS
 
 TABLES = ("examples", "candidates", "tasks", "judgements", "decisions", "tags", "snapshot_rows")
@@ -21,11 +20,17 @@ TABLES = ("examples", "candidates", "tasks", "judgements", "decisions", "tags", 
 BASE_TABLES = ("example_facts", "candidate_facts", "tasks", "judgements", "snapshot_rows")
 MARK_TABLES = ("decisions", "tags", "marks")
 
-_LATEST = select_latest(
-    "id, entry, task_id, example_id, annotator, kind, status, value, reason, shown, seconds, source, created_at",
-    "project_id = ?",
-    "task_id, annotator, source = 'adjudication'",
-)
+_COLUMNS = "id, entry, task_id, example_id, annotator, kind, value, reason, shown, seconds, source, created_at, status"
+_EACH = "task_id, annotator, source = 'adjudication'"
+# Hardly anybody judges a task twice, so the latest are sought only among those whose hash comes several times.
+_LATEST = f"""
+WITH ours AS (SELECT {_COLUMNS}, hash({_EACH}) AS place FROM judgements WHERE project_id = ?),
+repeated AS (SELECT place FROM ours GROUP BY place HAVING count(*) > 1)
+SELECT * FROM ours WHERE place NOT IN (FROM repeated)
+UNION ALL
+SELECT * FROM ours WHERE place IN (FROM repeated)
+QUALIFY row_number() OVER (PARTITION BY {_EACH} ORDER BY entry DESC) = 1
+"""
 _READS = {
     "raw_examples": (
         "SELECT e.id, e.position, e.messages, e.external_id, e.tree, e.category, e.metadata, e.group_id, "
@@ -41,7 +46,7 @@ _READS = {
         "SELECT id, example_id, kind, candidate_ids, overlap, batch, purpose, rubric, created_at FROM tasks "
         "WHERE project_id = ?"
     ),
-    "raw_judgements": f"SELECT * EXCLUDE (status) FROM ({_LATEST}) WHERE status = 'submitted'",
+    "raw_judgements": f"SELECT * EXCLUDE (status, place) FROM ({_LATEST}) WHERE status = 'submitted'",
     "raw_snapshot_rows": (
         "SELECT s.name AS snapshot, r.row_id, r.row_kind, r.example_id, r.split AS side FROM snapshot_rows AS r "
         "JOIN (SELECT DISTINCT id, name FROM snapshots WHERE project_id = ?) AS s ON s.id = r.snapshot_id"

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pitchpipe.store.database import Store
 from pitchpipe.store.knowledge import Recipe
 from pitchpipe.store.projects import get_project
-from pitchpipe.store.rules.applying import Hit, Outcome, apply_rules
 from pitchpipe.store.rules.catalogue import find_rule
 from pitchpipe.store.rules.reading import list_answers, list_spans, read_field, read_requests
-from pitchpipe.store.rules.rule import Action, Background, Row, RuleChoice
-from pitchpipe.store.snapshot_building import build_rows, count_rows
-from pitchpipe.store.snapshot_reading import read_knowledge
-from pitchpipe.store.snapshot_rules import CERTAIN, is_kept
+from pitchpipe.store.rules.rule import Action, Background, Hit, Row, RuleChoice
+from pitchpipe.store.snapshot_building import Dataset, build_rows, count_rows
+from pitchpipe.store.snapshot_reading import find_chosen, read_knowledge
 
 _AROUND = 60
 """Characters of an excerpt before the first stretch that was found."""
@@ -41,15 +39,14 @@ class Preview:
     """What a chain would do. It keeps no row that nothing was found in, so it is small beside a large project."""
 
     hits: list[Hit]
-    """In the order of the chain, then of the rows."""
-    rows: dict[int, Row]
-    """By place, the rows that were hit."""
+    """In the order of the chain, then of the rows; each with its row as the rule saw it."""
     others: dict[str, Row]
     """By example, a row of each that a hit compares with, such as the one that a duplicate repeats."""
     rules: list[RuleCount]
     before: dict[str, int]
     """Rows by kind and split before the chain, such as {"answer_train": 10}."""
     after: dict[str, int]
+    """Rows that a snapshot by this recipe would have."""
 
     @property
     def considered(self) -> int:
@@ -68,65 +65,56 @@ def preview_rules(
     on_progress: Callable[[int, int, str], None] | None = None,
     recipe: Recipe | None = None,
 ) -> Preview:
-    """Applies a chain to the rows that a recipe without rules would give; nothing is written.
+    """What a snapshot would make of a chain: it is applied just as a snapshot applies it, and nothing is written.
 
-    What a curator decided to keep stays whatever a rule finds, as in a snapshot; its hits say so.
+    What a curator decided to keep stays whatever a rule finds; its hits say so.
 
     Args:
         on_progress: told how many steps are done, of how many, and what comes next.
-        recipe: the consensus behind the rows; the usual one when left out.
+        recipe: the rest of the recipe, whose own rules do not count; the usual one when left out.
 
     Raises:
         NotFoundError: there is no such project.
         UsageError: a rule, an action or a parameter is not known, or a rule lacks what it needs.
     """
-    steps = len(choices) + 1
 
-    def tell(done: int, title: str) -> None:
+    def tell(step: str, share: float) -> None:
         if on_progress is not None:
-            on_progress(done, steps, title)
+            on_progress(round(100 * share), 100, step)
 
-    tell(0, "Reading the rows")
+    tell("Reading the project", 0.0)
+    recipe = replace(recipe or Recipe(), rules=tuple(choices))
     known = read_knowledge(store, get_project(store, project).id)
-    rows = build_rows(known, recipe or Recipe()).rows
-
-    def protects(row: Row, rule: str) -> bool:
-        return rule not in CERTAIN and is_kept(row, known)
-
-    outcome = apply_rules(
-        rows, choices, background or Background(), lambda done, title: tell(done + 1, title), protects
-    )
-    tell(steps, "Done")
-    return describe_outcome(rows, choices, outcome)
+    made = build_rows(known, recipe, background, find_chosen(store, project, recipe), tell)
+    tell("Done", 1.0)
+    return describe_dataset(made, choices)
 
 
-def describe_outcome(rows: Sequence[Row], choices: Sequence[RuleChoice], outcome: Outcome) -> Preview:
-    """The counts of an outcome, rule by rule in the order of the chain.
+def describe_dataset(made: Dataset, choices: Sequence[RuleChoice]) -> Preview:
+    """The counts of a chain, rule by rule, from what its recipe made.
 
-    >>> describe_outcome([], [], Outcome([], [])).kept
+    >>> describe_dataset(Dataset([], [], [], [], []), []).kept
     0
     """
-    counts, left = [], len(rows)
+    counts, left = [], len(made.given)
     for step, choice in enumerate(choices):
         rule = find_rule(choice.rule)
-        found = [hit for hit in outcome.hits if hit.step == step]
-        parts = count_rows(rows[hit.place] for hit in found)
+        found = [hit for hit in made.hits if hit.step == step]
+        parts = count_rows(hit.row for hit in found)
         counts.append(RuleCount(rule.id, rule.version, rule.title, choice.action, left, len(found), parts))
         left -= sum(hit.action == "drop" for hit in found)
-    after = count_rows(rows[place] for place in outcome.kept)
-    hit_rows = {hit.place: rows[hit.place] for hit in outcome.hits}
-    named = {hit.evidence["other"] for hit in outcome.hits if "other" in hit.evidence}
-    others = {row["example_id"]: row for row in reversed(rows) if row["example_id"] in named}
-    return Preview(outcome.hits, hit_rows, others, counts, count_rows(rows), after)
+    named = {hit.evidence["other"] for hit in made.hits if "other" in hit.evidence}
+    others = {row["example_id"]: row for row in reversed(made.given) if row["example_id"] in named}
+    return Preview(made.hits, others, counts, count_rows(made.given), count_rows(made.rows))
 
 
-def describe_hit(preview: Preview, hit: Hit) -> dict[str, Any]:
+def describe_hit(hit: Hit) -> dict[str, Any]:
     """A hit as plain values, with the row it is about: example, kind, split, what was found and the words around it."""
-    row = preview.rows[hit.place]
+    row = hit.row
     field, before, found, after = cut_excerpt(row, hit)
     return {
         "rule": hit.rule, "version": hit.version, "action": hit.action, "reason": hit.reason,
-        "example_id": row["example_id"], "row_id": row["row_id"], "row_kind": row["row_kind"], "split": row["split"],
+        "example_id": row["example_id"], "row_kind": row["row_kind"], "split": row["split"],
         "candidates": [row[name] for name in ("candidate_id", "candidate_a", "candidate_b") if row[name]],
         "field": field, "excerpt": before + found + after, "evidence": hit.evidence,
     }  # fmt: skip

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import NotFoundError
-from pitchpipe.store.evaluation_sets import read_evaluation_sets
+from pitchpipe.store.evaluation_sets import Items, read_evaluation_sets
 from pitchpipe.store.projects import get_project
 from pitchpipe.store.rules.contamination import build_index
 
@@ -56,23 +56,36 @@ def report_contamination(store: Store, project: str, set_name: str) -> Contamina
     if set_name not in sets:
         raise NotFoundError(
             f"There is no evaluation set '{set_name}'.",
-            f"Sets here: {', '.join(sets) or 'none yet'}. Add one with: pitchpipe evaluation-sets add.",
+            f"Sets here: {', '.join(sets) or 'none yet'}. Add one with: pitchpipe evaluation-sets --file FILE.",
         )
-    items = sets[set_name]
-    index = build_index({set_name: items})
-    hits: dict[str, dict[str, Any]] = {}
-    for example_id, candidate_id, text in _list_texts(store, get_project(store, project).id):
-        for match in index.find_matches(text):
-            known = hits.get(match.item_id)
-            if known is None or (match.is_exact, match.score) > (known["exact"], known["score"]):
-                hits[match.item_id] = {
-                    "item": match.item_id, "score": match.score, "exact": match.is_exact, "example_id": example_id,
-                    "candidate_id": candidate_id,
-                }  # fmt: skip
-    share = len(hits) / len(items)
-    exact = sum(hit["exact"] for hit in hits.values())
-    found = sorted(hits.values(), key=lambda hit: (-hit["score"], hit["item"]))
-    return ContaminationReport(set_name, len(items), len(hits), exact, share, share > TOLERATED_SHARE, found)
+    return _report(store, project, {set_name: sets[set_name]})[0]
+
+
+def report_all_contamination(store: Store, project: str) -> list[ContaminationReport]:
+    """The report on each evaluation set of a project, by name; every text is read once for all of them."""
+    return _report(store, project, read_evaluation_sets(store, project))
+
+
+def _report(store: Store, project: str, sets: Mapping[str, Items]) -> list[ContaminationReport]:
+    hits: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in sets}
+    if sets:
+        index = build_index(sets)
+        for example_id, candidate_id, text in _list_texts(store, get_project(store, project).id):
+            for match in index.find_matches(text):
+                known = hits[match.set_name].get(match.item_id)
+                if known is None or (match.is_exact, match.score) > (known["exact"], known["score"]):
+                    hits[match.set_name][match.item_id] = {
+                        "item": match.item_id, "score": match.score, "exact": match.is_exact,
+                        "example_id": example_id, "candidate_id": candidate_id,
+                    }  # fmt: skip
+    return [_describe(name, len(items), list(hits[name].values())) for name, items in sets.items()]
+
+
+def _describe(name: str, items: int, hits: list[dict[str, Any]]) -> ContaminationReport:
+    share = len(hits) / items
+    exact = sum(hit["exact"] for hit in hits)
+    found = sorted(hits, key=lambda hit: (-hit["score"], hit["item"]))
+    return ContaminationReport(name, items, len(hits), exact, share, share > TOLERATED_SHARE, found)
 
 
 def _list_texts(store: Store, project_id: str) -> Iterator[tuple[str, str | None, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from itertools import combinations
 from math import comb
 from typing import Any
@@ -14,6 +14,7 @@ from pitchpipe.store.database import Store
 from pitchpipe.store.knowledge import Knowledge, read_parts
 from pitchpipe.store.measures.model_ranking import ModelRanking, rank_models
 from pitchpipe.store.projects import get_project
+from pitchpipe.store.reviewing import list_blind_tasks
 from pitchpipe.store.snapshot_reading import read_knowledge
 
 _ENDINGS = {"a": "a", "b": "b", "tie": "tie", "both_bad": "tie"}
@@ -26,21 +27,25 @@ _SCHEMA = {
 
 def rank_project_models(store: Store, project: str, resamples: int = 300) -> ModelRanking:
     """The standings of the models of a project by every comparison and ranking that counts."""
-    return rank_models(list_comparisons(read_knowledge(store, get_project(store, project).id)), resamples)
+    known = read_knowledge(store, get_project(store, project).id)
+    return rank_models(list_comparisons(known, list_blind_tasks(store, project)), resamples)
 
 
-def list_comparisons(known: Knowledge) -> pl.DataFrame:
+def list_comparisons(known: Knowledge, blind: Container[str] = ()) -> pl.DataFrame:
     """One row a judged pair of named models: prompt (the example's id), model_a, model_b, outcome, weight.
 
     Every rater counts, but of an adjudicated task the curator alone. Repeats and known answers are left out, and so are
     answers of which no model is known; what persons wrote and demonstrations stand under names of their own.
+
+    Args:
+        blind: tasks of open reviews, which tell nothing yet (`reviewing.list_blind_tasks`).
     """
-    return pl.DataFrame(list(_list_rows(known)), schema=_SCHEMA, orient="row")
+    return pl.DataFrame(list(_list_rows(known, blind)), schema=_SCHEMA, orient="row")
 
 
-def _list_rows(known: Knowledge) -> Iterator[tuple[Any, ...]]:
+def _list_rows(known: Knowledge, blind: Container[str]) -> Iterator[tuple[Any, ...]]:
     for task in known.tasks.values():
-        if task["purpose"] is not None or task["kind"] not in ("compare", "rank", "screen"):
+        if task["id"] in blind or task["purpose"] is not None or task["kind"] not in ("compare", "rank", "screen"):
             continue
         names = [_name_model(known.candidates[candidate]) for candidate in json.loads(task["candidate_ids"])]
         example = task["example_id"]

@@ -15,6 +15,7 @@ from pitchpipe.store.gold import list_gold
 from pitchpipe.store.model_comparisons import list_comparisons
 from pitchpipe.store.projects import get_project
 from pitchpipe.store.question_answers import VERDICT, Given, collect_answers, split_value
+from pitchpipe.store.reviewing import list_blind_tasks
 from pitchpipe.store.snapshot_reading import read_knowledge
 
 _READ_REQUESTS = "SELECT id, messages FROM examples WHERE id IN (SELECT unnest($ids::VARCHAR[]))"
@@ -47,7 +48,7 @@ def read_answers(store: Store, project: str) -> ProjectAnswers:
         if gold["task_id"] in known.tasks:
             for part in split_value(known, known.tasks[gold["task_id"]], gold["value"]):
                 facts.setdefault(part.question, {})[part.unit] = part.value
-    return ProjectAnswers(collect_answers(known), facts, list_comparisons(known))
+    return ProjectAnswers(collect_answers(known), facts, list_comparisons(known, list_blind_tasks(store, project)))
 
 
 def read_requests(store: Store, example_ids: Collection[str]) -> dict[str, str]:

@@ -199,7 +199,10 @@ def _take_choice(field: str, value: Any) -> RuleChoice:
     parameters = value.get("parameters", {})
     if not isinstance(parameters, Mapping):
         raise UsageError(_name(f"{field}.parameters", parameters), "Give an object of names and values.")
-    return RuleChoice(rule.id, action, tuple(sorted(parameters.items())))
+    filled, usual = fill_parameters(rule, parameters), {dial.name: dial.default for dial in rule.parameters}
+    # A dial at its default is left out like a field: the same recipe has the same hash, whoever wrote it.
+    changed = {dial: filled[dial] for dial in parameters if filled[dial] != usual[dial]}
+    return RuleChoice(rule.id, action, tuple(sorted(changed.items())))
 
 
 _READERS: dict[str, Take] = {

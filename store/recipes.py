@@ -38,6 +38,8 @@ class Recipe:
     """Only these examples; None: all."""
     rules: tuple[RuleChoice, ...] = ()
     """Rules of quality in the order in which they are applied."""
+    token_model: str = ""
+    """Whose tokens the rules too_long and too_short count: embedded, a folder, a run's folder, a cached id."""
     weights: tuple[tuple[str, float], ...] = ()
     """(source, share): thins the training side until its sources stand in this proportion; none: as they are."""
 

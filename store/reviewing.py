@@ -23,6 +23,20 @@ def list_reviews(store: Store, project: str) -> list[dict[str, Any]]:
     return [{"run": row["batch"], **row} for row in count_tasks(store, project) if row["batch"]]
 
 
+def list_open_reviews(store: Store, project: str) -> list[str]:
+    """The runs whose review batches have open tasks: what people say of their answers is nobody's business yet."""
+    return [row["run"] for row in list_reviews(store, project) if row["open"]]
+
+
+def list_blind_tasks(store: Store, project: str) -> set[str]:
+    """The tasks of open reviews, complete ones among them."""
+    runs = list_open_reviews(store, project)
+    if not runs:
+        return set()
+    sql = "SELECT id FROM tasks WHERE project_id = $project AND list_contains($runs::VARCHAR[], batch)"
+    return {row[0] for row in store.read(sql, {"project": get_project(store, project).id, "runs": runs})}
+
+
 def report_review(store: Store, project: str, run_id: str) -> dict[str, Any]:
     """The outcome of a review batch: win rate of the tuned arm with its interval, and the bias to the first answer.
 

@@ -23,9 +23,9 @@ from pitchpipe.store.knowledge import (
 )
 from pitchpipe.store.leak_gate import find_leaks, find_row_leaks
 from pitchpipe.store.mixing import MIX_VERSION, check_sources, thin_sources
-from pitchpipe.store.rules.rule import Background
+from pitchpipe.store.rules.rule import Background, Hit
 from pitchpipe.store.snapshot_masking import mask_reasons
-from pitchpipe.store.snapshot_rules import MarkedRow, Tell, apply_quality, name_unit
+from pitchpipe.store.snapshot_rules import MarkedRow, Tell, apply_quality, list_found, name_unit
 from pitchpipe.store.snapshot_units import RULES_VERSION, list_units
 
 __all__ = [
@@ -46,6 +46,10 @@ class Dataset:
     dropped: list[DroppedUnit]
     marked: list[MarkedRow]
     """What rules found of rows that stay."""
+    hits: list[Hit]
+    """Every hit of the recipe's rules, also of rows that a later step left out."""
+    given: list[Row]
+    """The rows that the rules were given, none of them masked yet."""
 
 
 def ignore_progress(_: str, __: float) -> None:
@@ -74,8 +78,12 @@ def build_rows(
     tell("Adding up what people said", 0.3)
     rows, dropped = _take_units(known, recipe, leaks, chosen)
     units = len(rows) + len(dropped)
-    dropped = mask_reasons(dropped, recipe.rules, background or Background())
-    rows, found, marked = apply_quality(rows, recipe.rules, background or Background(), known, tell)
+    background = background or Background()
+    dropped = mask_reasons(dropped, recipe.rules, background)
+    # Copies, since what raters wrote of a row is masked in place.
+    given, outcome = [dict(row) for row in rows], apply_quality(rows, recipe.rules, background, known, tell)
+    rows = [outcome.rows[place] for place in outcome.kept]
+    found, marked = list_found(outcome, recipe.rules, background)
     dropped += found
     if any(mark.action == "mask" for mark in marked):
         rows = _leave_out(
@@ -89,7 +97,7 @@ def build_rows(
     for row in rows:
         row["row_id"] = identify_row(row)
     assert units == len(rows) + len(dropped), "a unit was neither kept nor listed as dropped"
-    return Dataset(rows, dropped, marked)
+    return Dataset(rows, dropped, marked, outcome.hits, given)
 
 
 def _take_units(

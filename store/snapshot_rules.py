@@ -9,9 +9,8 @@ from typing import Any
 
 from pitchpipe.store.identity import canonical_json
 from pitchpipe.store.knowledge import DroppedUnit, Knowledge
-from pitchpipe.store.rules.applying import Hit, apply_rules
+from pitchpipe.store.rules.applying import Hit, Outcome, apply_rules
 from pitchpipe.store.rules.catalogue import find_rule
-from pitchpipe.store.rules.masking import mask_row
 from pitchpipe.store.rules.rule import Background, RuleChoice
 from pitchpipe.store.snapshot_masking import ReasonMasker, mask_words
 
@@ -53,47 +52,55 @@ def is_kept(row: Row, known: Knowledge) -> bool:
 
 def apply_quality(
     rows: list[Row], choices: Sequence[RuleChoice], background: Background, known: Knowledge, tell: Tell
-) -> tuple[list[Row], list[DroppedUnit], list[MarkedRow]]:
-    """The rows that stay (masked where a rule says so), the drops, and what was found of rows that a rule let stay.
+) -> Outcome:
+    """What a recipe's rules make of rows: the preview of rules and the snapshot both ask this, so they agree.
 
     Rules are applied one after the other, each to what the one before left. A row that a curator decided to keep stays
-    whatever a rule finds, unless the rule is one of `CERTAIN`; it is listed as marked.
+    whatever a rule finds, unless the rule is one of `CERTAIN`.
     """
     kept = {target for target, decision in known.decisions.items() if decision["verdict"] == "keep"}
     background = replace(background, kept_ids=background.kept_ids | kept)
-    dropped: list[DroppedUnit] = []
-    marked: list[MarkedRow] = []
+
+    def protects(row: Row, rule: str) -> bool:
+        return rule not in CERTAIN and is_kept(row, known)
+
+    def tell_rule(done: int, title: str) -> None:
+        tell(f"{title} (rule {done + 1} of {len(choices)})", 0.4 + 0.4 * done / len(choices))
+
+    return apply_rules(rows, choices, background, tell_rule, protects)
+
+
+def list_found(
+    outcome: Outcome, choices: Sequence[RuleChoice], background: Background
+) -> tuple[list[DroppedUnit], list[MarkedRow]]:
+    """The drops, and what was found of rows that a rule let stay. Where the recipe masks, so are the reasons, and in
+    place what raters wrote of the rows that stay."""
     masks = [choice for choice in choices if choice.action == "mask"]
     masker = ReasonMasker(choices, background)
-    for number, choice in enumerate(choices):
-        tell(f"Rule {number + 1} of {len(choices)}: {choice.rule}", number / len(choices))
-        gone: set[int] = set()
-        for hit in apply_rules(rows, [choice], background).hits:
-            row = rows[hit.place]
-            is_protected = hit.rule not in CERTAIN and hit.action == "drop" and is_kept(row, known)
-            if hit.action == "drop" and not is_protected:
-                gone.add(hit.place)
-                dropped.append(_drop(row, replace(hit, reason=masker.mask_reason(hit.reason, row))))
-                continue
-            if hit.action == "mask":
-                _mask(row, hit)
-            told = replace(hit, reason=masker.mask_reason(hit.reason, row))
-            marked.append(_mark(row, told, "kept" if is_protected else hit.action))
-        rows = [row for place, row in enumerate(rows) if place not in gone] if gone else rows
-    marked += [
-        MarkedRow(row, "mask", masks[0].rule, find_rule(masks[0].rule).version, "what a rater wrote of it", None)
-        for row in mask_words(rows, masks, background)
-    ]
-    return rows, dropped, marked
+    dropped, marked = [], []
+    for hit in outcome.hits:
+        row = hit.row if hit.action == "drop" else outcome.rows[hit.place]
+        told = replace(hit, reason=masker.mask_reason(hit.reason, hit.row))  # which the rule saw, not yet masked
+        if hit.action == "drop":
+            dropped.append(_drop(told))
+        else:
+            marked.append(_mark(row, told))
+    changed = mask_words([outcome.rows[place] for place in outcome.kept], masks, background)
+    for row in changed:
+        rule = find_rule(masks[0].rule)
+        marked.append(MarkedRow(row, "mask", rule.id, rule.version, "what a rater wrote of it", None))
+    return dropped, marked
 
 
-def _drop(row: Row, hit: Hit) -> DroppedUnit:
+def _drop(hit: Hit) -> DroppedUnit:
+    row = hit.row
     return DroppedUnit(
         row["row_kind"], row["example_id"], name_unit(row), hit.rule, hit.version, hit.reason, _write(hit)
     )
 
 
-def _mark(row: Row, hit: Hit, action: str) -> MarkedRow:
+def _mark(row: Row, hit: Hit) -> MarkedRow:
+    action = "kept" if hit.is_protected else hit.action
     return MarkedRow(row, action, hit.rule, hit.version, hit.reason, _write(hit))
 
 
@@ -101,8 +108,3 @@ def _write(hit: Hit) -> str | None:
     """The evidence without the hashes of whole texts: with the masked text beside it, a number could be tried out."""
     told = {name: value for name, value in hit.evidence.items() if name != "texts"}
     return canonical_json(told) if told else None
-
-
-def _mask(row: Row, hit: Hit) -> None:
-    """Puts placeholders where the hit's spans are. The row stays the same object: marks and drops point to it."""
-    row.update(mask_row(row, [hit])[0])

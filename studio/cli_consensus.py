@@ -20,7 +20,10 @@ def export_judgements(
 ) -> None:
     """Write every judgement as it was made: rater, value, reason, seconds, superseded or not."""
     with run_command(json) as output:
-        output.show(output.call(workspace, "export_judgements", project=project, to=str(to), format=format))
+        written = output.call(workspace, "export_judgements", project=project, to=str(to), format=format)
+        output.show(written)
+        if written["held_back"]:
+            output.say(f"{written['held_back']} judgements of open blind reviews are held back until these are closed.")
 
 
 def consensus(

@@ -85,19 +85,39 @@ def evaluation_sets(
         list[str] | None,
         typer.Option("--field", help="A column whose text belongs to an item; guessed if none is named."),
     ] = None,
+    look: Annotated[bool, typer.Option(help="Look how many items the training side holds.")] = True,
     workspace: Workspace = DEFAULT_WORKSPACE,
     json: Json = False,
 ) -> None:
-    """List the test items that no training row may contain, or add a file of them."""
+    """List the sets of test items that no training row may contain and how much of them is in there, or add one."""
     with run_command(json) as output:
-        values: dict[str, Any] = {"file": str(file) if file else None, "name": name, "fields": fields}
+        values: dict[str, Any] = {"file": str(file) if file else None, "name": name, "fields": fields, "look": look}
         found = output.call(workspace, "evaluation_sets", project=project, **values)
-        output.show_table(found, "sets", f"Evaluation sets of {project}")
+        shown = found if json else {"sets": [_tell_set(one) for one in found["sets"]]}
+        output.show_table(shown, "sets", f"Evaluation sets of {project}")
         if not json:
+            for one in found["sets"]:
+                if one.get("flagged"):
+                    output.say(_warn_of(one))
             for row in found["rejected"][:_LISTED]:
                 output.say(f"Line {row['line']} gave no item: {row['reason']}")
             if len(found["rejected"]) > _LISTED:
                 output.say(f"and {len(found['rejected']) - _LISTED} more; --json lists them.")
+
+
+def _warn_of(one: dict[str, Any]) -> str:
+    return (
+        f"{one['share']:.1%} of '{one['name']}' stands in the training side, more than 2 %: a result on it would "
+        "measure memory. Leave the rows out with the rule contamination."
+    )
+
+
+def _tell_set(one: dict[str, Any]) -> dict[str, Any]:
+    """A set on one line: its hash shortened, its hits counted."""
+    shown = {"name": one["name"], "items": one["items"], "since": one["since"]}
+    if "found" in one:
+        shown |= {"in the training side": f"{one['found']} ({one['share']:.1%})", "word by word": one["word_by_word"]}
+    return shown
 
 
 def register(app: typer.Typer) -> None:

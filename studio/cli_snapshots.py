@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from pitchpipe.studio.cli_options import DEFAULT_WORKSPACE, Json, ProjectName, SnapshotName, Workspace
-from pitchpipe.studio.cli_output import run_command
+from pitchpipe.studio.cli_output import Output, run_command
 
 snapshot_app = typer.Typer(help="Freeze, list, compare and verify datasets.", no_args_is_help=True)
 recipe_app = typer.Typer(help="Save and show how snapshots are made.", no_args_is_help=True)
@@ -16,7 +16,8 @@ snapshot_app.add_typer(recipe_app, name="recipe")
 
 RecipeOption = Annotated[str | None, typer.Option("--recipe", "-r", help="A JSON file, or the name of a saved recipe.")]
 Model = Annotated[
-    str | None, typer.Option(help="Whose tokens the rules too_long and too_short count: embedded, an id, a folder.")
+    str | None,
+    typer.Option(help="Whose tokens too_long and too_short count, if not those of the recipe's: embedded, a folder."),
 ]
 Strategy = Annotated[
     str, typer.Option(help="Consensus on ratings where no recipe says it: mean, median, majority, closest_three.")
@@ -43,7 +44,7 @@ def snapshot_create(
             "recipe": given,
             "model": model,
         }
-        output.show(output.call(workspace, "snapshot_create", **values))
+        output.show(_call_followed(output, workspace, "snapshot_create", "Freezing", values))
 
 
 @snapshot_app.command(name="preview")
@@ -66,7 +67,7 @@ def snapshot_preview(
             "samples": samples,
             "model": model,
         }
-        output.show(output.call(workspace, "snapshot_preview", **values))
+        output.show(_call_followed(output, workspace, "snapshot_preview", "Previewing", values))
 
 
 @snapshot_app.command(name="list")
@@ -146,6 +147,12 @@ def _read_recipe(given: str | None) -> dict[str, Any] | str | None:
     from pitchpipe.store.recipe_files import read_recipe_json
 
     return read_recipe_json(Path(given))
+
+
+def _call_followed(output: Output, workspace: Path, verb: str, title: str, values: dict[str, Any]) -> Any:
+    """The result of a verb, with a bar that says what it is at."""
+    with output.follow_stages(title) as follow:
+        return output.call(workspace, verb, lambda done, total, step: follow(step, done, total), **values)
 
 
 def _shorten(found: dict[str, Any]) -> dict[str, Any]:

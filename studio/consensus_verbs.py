@@ -14,7 +14,7 @@ from pitchpipe.store.consensus_preview import preview_strategies
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import UsageError
 from pitchpipe.store.identity import hash_file
-from pitchpipe.store.judgement_export import JSON_COLUMNS, read_judgements
+from pitchpipe.store.judgement_export import JSON_COLUMNS, count_held_back, read_judgements
 from pitchpipe.store.model_comparisons import rank_project_models
 from pitchpipe.training.exporting import neutralise_cell
 from pitchpipe.training.run_folders import replace_whole
@@ -27,7 +27,8 @@ def export_judgements(store: Store, project: str, to: str, format: str | None = 
     """Writes every judgement of a project as it was made, superseded ones too, to the file `to`.
 
     The same judgements give the same bytes. In JSON lines value, shown and detail are objects; in CSV and Parquet they
-    are JSON text, and in CSV a cell that could run as a formula gets an apostrophe in front, as in `export`.
+    are JSON text, and in CSV a cell that could run as a formula gets an apostrophe in front, as in `export`. Judgements
+    of blind reviews that are still open are held back and counted.
     """
     path = Path(to)
     form = format or path.suffix.removeprefix(".").lower()
@@ -35,6 +36,7 @@ def export_judgements(store: Store, project: str, to: str, format: str | None = 
         raise UsageError(
             f"Judgements cannot be written as {form!r}.", f"Name a file or a --format of: {', '.join(_FORMATS)}."
         )
+    held_back = count_held_back(store, project)
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = superseded = 0
     with replace_whole(path) as part, _OPENERS[form](part) as write:
@@ -43,7 +45,7 @@ def export_judgements(store: Store, project: str, to: str, format: str | None = 
             rows += piece.height
             superseded += int(piece["is_superseded"].sum())
     return {"project": project, "file": to, "format": form, "rows": rows, "superseded": superseded,
-            "sha256": hash_file(path)}  # fmt: skip
+            "held_back": held_back, "sha256": hash_file(path)}  # fmt: skip
 
 
 def consensus(

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from pitchpipe.store.checking import Preview, describe_hit, preview_rules
+from pitchpipe.store.contamination_report import ContaminationReport, report_all_contamination
 from pitchpipe.store.database import Store
-from pitchpipe.store.errors import NotFoundError, UsageError
+from pitchpipe.store.errors import UsageError
 from pitchpipe.store.evaluation_sets import add_evaluation_set, list_evaluation_sets
 from pitchpipe.store.rules.catalogue import RULES, find_rule
 from pitchpipe.store.rules.rule import Background, Rule, RuleChoice
-from pitchpipe.store.rules_background import read_background
-from pitchpipe.studio.encoders import load_all_encoders
-from pitchpipe.training.token_counting import TokenCounter, load_token_counter
+from pitchpipe.studio.rule_background import NEEDS_MODEL, load_background
 
-NEEDS_MODEL = ("too_long", "too_short")
 NEEDS_SETS = ("contamination",)
-"""Rules that cannot run without a model's tokens, or without anything to compare with."""
+"""Rules that cannot run without anything to compare with."""
 
 
 def check(
@@ -45,19 +41,25 @@ def check(
     """
     if limit < 0:
         raise UsageError(f"The limit {limit} is below 0.", "Give 0 for counts alone.")
-    background = load_background(store, project, model, evaluation_set)
+    background = load_background(store, project, model or "", evaluation_set, tell_texts(on_progress))
     choices = read_choices(rule, set or {}, background)
     preview = preview_rules(store, project, choices, background, on_progress)
     return {"project": project, **describe_preview(preview, limit)}
 
 
 def evaluation_sets(
-    store: Store, project: str, file: str | None = None, name: str | None = None, fields: list[str] | None = None
+    store: Store,
+    project: str,
+    file: str | None = None,
+    name: str | None = None,
+    fields: list[str] | None = None,
+    look: bool = True,
 ) -> dict[str, Any]:
     """The evaluation sets of a project; with `file`, keeps its items under `name` first (the file's own when left out).
 
     Args:
         fields: columns whose texts make an item; guessed when left out.
+        look: also look how many items of each stand in the training side; more than 2 % is flagged.
     """
     if file is None and (name or fields):
         raise UsageError("A name was given, but no file of test items.", "Name the file with --file FILE.")
@@ -67,6 +69,7 @@ def evaluation_sets(
         added = add_evaluation_set(store, project, path, name or path.stem, fields=tuple(fields or ()))
         rejected = [{"line": row.line, "reason": row.reason} for row in added.rejected]
     kept = list_evaluation_sets(store, project)
+    looked = {one.set_name: one for one in report_all_contamination(store, project)} if look else {}
     return {
         "project": project,
         "sets": [
@@ -75,6 +78,7 @@ def evaluation_sets(
                 "items": found.items,
                 "hash": found.hash,
                 "since": found.created_at.isoformat("T", "seconds"),
+                **({} if found.name not in looked else _describe_report(looked[found.name])),
             }
             for found in kept
         ],
@@ -82,33 +86,18 @@ def evaluation_sets(
     }
 
 
-def load_background(
-    store: Store, project: str, model: str | None = None, sets: Sequence[str] | None = None
-) -> Background:
-    """All that rules may know of a project: evaluation sets, encoders, and the tokens of a model where one is named.
-
-    Args:
-        sets: the evaluation sets to compare with; all when left out.
-
-    Raises:
-        NotFoundError: there is no such project or set.
-        RunError: there is no such model here.
-    """
-    count = _load_counter(model) if model else None
-    background = read_background(store, project, count, load_all_encoders(store))
-    unknown = [name for name in sets or () if name not in background.evaluation_sets]
-    if unknown:
-        known = ", ".join(background.evaluation_sets) or "none yet"
-        raise NotFoundError(f"There is no evaluation set '{unknown[0]}' in '{project}'.", f"The sets are: {known}.")
-    if not sets:
-        return background
-    return replace(background, evaluation_sets={name: background.evaluation_sets[name] for name in sets})
+def _describe_report(report: ContaminationReport) -> dict[str, Any]:
+    return {
+        "found": report.hit_items, "word_by_word": report.exact_items, "share": round(report.share, 4),
+        "flagged": report.is_flagged, "hits": report.hits,
+    }  # fmt: skip
 
 
-@lru_cache(maxsize=4)
-def _load_counter(model: str) -> TokenCounter:
-    """Kept: a tokenizer takes a while to load."""
-    return load_token_counter(model)
+def tell_texts(on_progress: Callable[[int, int, str], None] | None) -> Callable[[int, int], None] | None:
+    """Tells of texts that the sentence model encodes as of any other step."""
+    if on_progress is None:
+        return None
+    return lambda done, total: on_progress(done, total, "Encoding texts")
 
 
 def read_choices(
@@ -172,7 +161,7 @@ def describe_preview(preview: Preview, limit: int) -> dict[str, Any]:
                 "hits": count.hits,
                 "share": round(count.hits / count.seen, 4) if count.seen else 0.0,
                 "by_part": count.by_part,
-                "listed": [describe_hit(preview, hit) for hit in hits[:limit]],
+                "listed": [describe_hit(hit) for hit in hits[:limit]],
             }
         )
     return {

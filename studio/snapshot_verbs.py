@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from pitchpipe.store.database import Store
@@ -10,8 +11,8 @@ from pitchpipe.store.errors import UsageError
 from pitchpipe.store.projects import list_projects
 from pitchpipe.store.recipe_files import find_recipe, list_recipes, read_recipe, save_recipe
 from pitchpipe.store.recipes import Recipe, write_recipe
-from pitchpipe.store.rules.rule import Background
-from pitchpipe.store.rules_background import read_background
+from pitchpipe.store.snapshot_building import ignore_progress
+from pitchpipe.store.snapshot_rules import Tell
 from pitchpipe.store.snapshots import (
     Snapshot,
     create_snapshot,
@@ -23,21 +24,34 @@ from pitchpipe.store.snapshots import (
     read_manifest,
     verify_snapshot,
 )
+from pitchpipe.studio.rule_background import load_recipe_background, name_token_model
+from pitchpipe.studio.rule_verbs import tell_texts
 
 RecipeGiven = dict[str, Any] | str | None
 """A recipe's JSON values, the name of a saved one, or nothing for the usual one."""
+OnProgress = Callable[[int, int, str], None] | None
 
 
 def snapshot_create(
-    store: Store, project: str, name: str, strategy: str = "mean", recipe: RecipeGiven = None, model: str | None = None
+    store: Store,
+    project: str,
+    name: str,
+    strategy: str = "mean",
+    recipe: RecipeGiven = None,
+    model: str | None = None,
+    on_progress: OnProgress = None,
 ) -> dict[str, Any]:
     """Freezes what the project knows now, by a recipe (its values, or the name of a saved one).
 
     Args:
-        model: whose tokens count for the rules too_long and too_short.
+        model: whose tokens count for the rules too_long and too_short, in the place of the recipe's own token_model.
+        on_progress: told how much is done, of how much, and what.
     """
-    found, background = _find(store, project, recipe, strategy), read_model_background(store, project, model)
-    return describe_snapshot(create_snapshot(store, project, name, found, background=background))
+    found = _find(store, project, recipe, strategy, model)
+    background = load_recipe_background(store, project, found, tell_texts(on_progress))
+    return describe_snapshot(
+        create_snapshot(store, project, name, found, background=background, tell=_tell_steps(on_progress))
+    )
 
 
 def snapshot_preview(
@@ -47,10 +61,18 @@ def snapshot_preview(
     strategy: str = "mean",
     samples: int = 3,
     model: str | None = None,
+    on_progress: OnProgress = None,
 ) -> dict[str, Any]:
     """What `snapshot_create` would freeze: counts, figures, every reason for a drop with samples. Writes nothing."""
-    found, background = _find(store, project, recipe, strategy), read_model_background(store, project, model)
-    return describe_preview(preview_snapshot(store, project, found, background), samples)
+    found = _find(store, project, recipe, strategy, model)
+    background = load_recipe_background(store, project, found, tell_texts(on_progress))
+    return describe_preview(preview_snapshot(store, project, found, background, _tell_steps(on_progress)), samples)
+
+
+def _tell_steps(on_progress: OnProgress) -> Tell:
+    if on_progress is None:
+        return ignore_progress
+    return lambda step, share: on_progress(round(100 * share), 100, step)
 
 
 def snapshot_list(store: Store, project: str | None = None) -> dict[str, Any]:
@@ -101,19 +123,10 @@ def describe_snapshot(snapshot: Snapshot) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def read_model_background(store: Store, project: str, model: str | None) -> Background | None:
-    """What rules may know, with the tokens of a model; None, so that it is read without tokens, where none is named."""
-    if not model:
-        return None
-    # The tokenizer takes a while to load, and most recipes ask for no tokens.
-    from pitchpipe.training.token_counting import load_token_counter
-
-    return read_background(store, project, load_token_counter(model))
-
-
-def _find(store: Store, project: str, given: RecipeGiven, strategy: str) -> Recipe:
+def _find(store: Store, project: str, given: RecipeGiven, strategy: str, model: str | None) -> Recipe:
     if given is None:
         return Recipe(strategy=strategy)
     if strategy != "mean":
         raise UsageError(f"Both a recipe and the strategy '{strategy}' were given.", "Say the strategy in the recipe.")
-    return find_recipe(store, project, given) if isinstance(given, str) else read_recipe(given)
+    recipe = find_recipe(store, project, given) if isinstance(given, str) else read_recipe(given)
+    return name_token_model(recipe, model)

@@ -6,7 +6,8 @@ export, so repeating it gives the same bytes.
 
 Messages are lists of {role, content} in Parquet and JSONL and JSON text in CSV. A CSV cell that begins with = + - @,
 a tab or a carriage return could run as a formula in a spreadsheet, so it gets an apostrophe in front; so that this can
-be undone exactly, a cell that begins with apostrophes before such a character gets one more. `restore_cell` undoes it.
+be undone exactly, a cell that begins with apostrophes before such a character gets one more. `own_tables.restore_cell`
+undoes it.
 """
 
 from __future__ import annotations
@@ -208,12 +209,3 @@ def neutralise_cell(text: str) -> str:
     ("'=1+1", "''=1+1", "it's")
     """
     return "'" + text if _RISKY.match(text) else text
-
-
-def restore_cell(cell: str) -> str:
-    """The text that `neutralise_cell` was given.
-
-    >>> restore_cell("'=1+1"), restore_cell("''=1+1"), restore_cell("it's")
-    ('=1+1', "'=1+1", "it's")
-    """
-    return cell[1:] if cell.startswith("'") and _RISKY.match(cell) else cell

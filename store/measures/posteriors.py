@@ -1,8 +1,9 @@
 """What each unit of a question probably is, given how every rater answered everywhere: Dawid-Skene as a strategy.
 
 One fit serves a whole question. Where raters have few labels (a median below 10) each gets one chance of being right
-instead of a table of errors; where there is no model at all the majority stands, and the reason is said. Ratings are
-sorted first, so neither their order nor that of raters changes a digit.
+instead of a table of errors; where there is no model at all the majority stands, and the reason is said. What raters
+say who share no unit with anybody stands as well. Ratings are sorted first, so neither their order nor that of raters
+changes a digit.
 
 Of numbers the expected value is the consensus (the mean of the values by their probabilities, which has the least
 squared error), of anything else the most probable value; where two are equally probable there is none.
@@ -79,7 +80,9 @@ def fit_posteriors(ratings: pl.DataFrame) -> Posteriors:
     nothing: Floats = np.empty((0, 0))
     if ratings.is_empty():
         return Posteriors("majority", "nobody has judged", [], nothing, {})
-    latest = ratings.unique(["unit", "rater"], keep="last", maintain_order=True)
+    latest = _keep_linked(ratings.unique(["unit", "rater"], keep="last", maintain_order=True))
+    if latest.is_empty():
+        return Posteriors("majority", "no two raters judged the same", [], nothing, {})
     coded = code_ratings(latest.sort("unit", "rater"))
     is_one_coin = bool(np.median(np.bincount(coded.rater)) < FEWEST_RATINGS)
     model = fit_dawid_skene(coded, is_one_coin=is_one_coin)
@@ -89,6 +92,16 @@ def fit_posteriors(ratings: pl.DataFrame) -> Posteriors:
     return Posteriors(
         ONE_COIN if is_one_coin else DAWID_SKENE, None, coded.values.to_list(), model.posterior, places
     )  # fmt: skip
+
+
+def _keep_linked(latest: pl.DataFrame) -> pl.DataFrame:
+    """The ratings of raters who share a unit with somebody.
+
+    Of one whom nobody can be compared with, no errors can be known: a rater who rightly always says the same looks to
+    the model like one who says it whatever is true, and it would turn their words into their opposite.
+    """
+    shared = latest.filter(pl.len().over("unit") > 1)
+    return latest.join(shared.select("rater").unique(), on="rater", how="semi")
 
 
 def expect_number(values: Sequence[float], chances: Chances, strategy: str = DAWID_SKENE) -> Consensus:

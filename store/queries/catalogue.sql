@@ -3,13 +3,15 @@
 
 CREATE MACRO keep_numbers(answers) AS list_transform(
     list_filter(answers, lambda a: json_type(a) IN ('UBIGINT', 'BIGINT', 'DOUBLE')), lambda a: a::DOUBLE);
--- Case, accents and line breaks make no difference when one searches. Most texts need no replacing, which is dear.
-CREATE MACRO fold(words) AS strip_accents(lower(
-    CASE WHEN regexp_matches(words, '[\t\n\f\r]|  ') THEN regexp_replace(words, '\s+', ' ', 'g') ELSE words END));
--- The words of a folded text: runs of characters without white space.
-CREATE MACRO count_words(folded) AS
-    CASE WHEN trim(folded) = '' THEN 0 ELSE length(trim(folded)) - length(replace(trim(folded), ' ', '')) + 1
-    END::INTEGER;
+-- Most texts need no replacing, which is dear; the same below for trimming.
+CREATE MACRO squeeze(words) AS
+    CASE WHEN regexp_matches(words, '[\t\n\f\r]|  ') THEN regexp_replace(words, '\s+', ' ', 'g') ELSE words END;
+-- Case, accents and line breaks make no difference when one searches.
+CREATE MACRO fold(words) AS strip_accents(lower(squeeze(words)));
+-- The words of a squeezed text: runs of characters without white space.
+CREATE MACRO count_trimmed(words) AS CASE WHEN words = '' THEN 0 ELSE len(string_split(words, ' ')) END::INTEGER;
+CREATE MACRO count_words(words) AS
+    count_trimmed(CASE WHEN regexp_matches(words, '^\pZ|\pZ$') THEN trim(words) ELSE words END);
 
 CREATE TABLE candidate_facts AS
 WITH seen AS (SELECT *, fold(text) AS folded FROM raw_candidates)
@@ -97,7 +99,7 @@ WITH answers AS (
     FROM raw_examples
 )
 SELECT row_number() OVER (ORDER BY e.position, e.id)::INTEGER AS number, e.id AS example_id, e.position, q.request, e.source, e.category, e.side, coalesce(w.kinds, []) AS kinds,
-       json_array_length(e.messages)::INTEGER AS turns, count_words(fold(q.request)) AS words,
+       json_array_length(e.messages)::INTEGER AS turns, count_words(squeeze(q.request)) AS words,
        coalesce(a.n, 0)::INTEGER AS answers, a.words AS answer_words, coalesce(a.models, []) AS models,
        coalesce(a.origins, []) AS origins, coalesce(w.n, 0)::INTEGER AS tasks, coalesce(o.n, 0)::INTEGER AS judgements,
        coalesce(o.raters, 0)::INTEGER AS raters, o.rating, o.spread, w.agreement, coalesce(o.a, 0)::INTEGER AS votes_a,

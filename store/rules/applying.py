@@ -1,7 +1,7 @@
 """Applies a chain of rules to rows: each rule sees what those before it left, and every drop is listed.
 
-Marking and masking change nothing here: later rules see the row as it is, and `masking.mask_row` puts the placeholders
-in when the row is written.
+Marking changes nothing. Masking puts placeholders into a copy of the row, which is what later rules see; the rows that
+were given stay as they are.
 """
 
 from __future__ import annotations
@@ -12,24 +12,10 @@ from typing import Any
 
 from pitchpipe.store.errors import UsageError
 from pitchpipe.store.rules.catalogue import find_rule
-from pitchpipe.store.rules.rule import Action, Background, Row, Rule, RuleChoice, fill_parameters
+from pitchpipe.store.rules.masking import mask_row
+from pitchpipe.store.rules.rule import Background, Hit, Row, Rule, RuleChoice, fill_parameters
 
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A row that a rule of the chain found, and what became of it."""
-
-    place: int
-    """In the rows that were given to the chain."""
-    rule: str
-    version: str
-    action: Action
-    reason: str
-    evidence: dict[str, Any]
-    step: int = 0
-    """The place of the rule in the chain, in which a rule may stand twice with other dials."""
-    is_protected: bool = False
-    """The rule would have dropped the row, and a curator's word keeps it; the action is then mark."""
+__all__ = ["Hit", "Outcome", "apply_rules", "check_choice"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +24,9 @@ class Outcome:
 
     kept: list[int]
     hits: list[Hit]
+    """In the order of the chain, then of the rows."""
+    rows: list[Row]
+    """All rows that were given, in order, masked where a rule says so."""
 
 
 def apply_rules(
@@ -58,23 +47,30 @@ def apply_rules(
             was looked at then.
     """
     chain = [(check_choice(choice), choice) for choice in choices]
-    kept, hits = list(range(len(rows))), []
+    kept, hits, left = list(range(len(rows))), [], list(rows)
     for done, ((rule, parameters), choice) in enumerate(chain):
         if on_rule is not None:
             on_rule(done, rule.title)
-        gone: set[int] = set()
-        for finding in rule.find([rows[place] for place in kept], parameters, background):
-            place = kept[finding.place]
-            is_protected = choice.action == "drop" and protects is not None and protects(rows[place], rule.id)
-            action: Action = "mark" if is_protected else choice.action
-            hits.append(Hit(place, rule.id, rule.version, action, finding.reason, finding.evidence, done, is_protected))
-            if action == "drop":
-                gone.add(place)
+        found = []
+        for finding in rule.find([left[place] for place in kept], parameters, background):
+            row = left[kept[finding.place]]
+            is_protected = choice.action == "drop" and protects is not None and protects(row, rule.id)
+            found.append(
+                Hit(
+                    kept[finding.place], rule.id, rule.version, "mark" if is_protected else choice.action,
+                    finding.reason, finding.evidence, done, is_protected, row,
+                )
+            )  # fmt: skip
+        for hit in found:
+            if hit.action == "mask":
+                left[hit.place] = mask_row(hit.row, [hit])[0]
+        gone = {hit.place for hit in found if hit.action == "drop"}
         kept = [place for place in kept if place not in gone] if gone else kept
+        hits += found
     dropped = [hit.place for hit in hits if hit.action == "drop"]
     assert len(dropped) == len(set(dropped)), "a row was dropped twice"
     assert len(rows) == len(kept) + len(dropped), "a row was neither kept nor listed as dropped"
-    return Outcome(kept, hits)
+    return Outcome(kept, hits, left)
 
 
 def check_choice(choice: RuleChoice) -> tuple[Rule, dict[str, Any]]:

@@ -50,7 +50,8 @@ def _count(background: Background, rule: str, chats: Sequence[Conversation]) -> 
     if background.count_tokens is None:
         raise UsageError(
             f"The rule '{rule}' counts tokens, and no model was named whose tokens count.",
-            "Name a model: on the Checks view under 'Model', with `pitchpipe check --model embedded`, or a folder.",
+            "Name one: with --model embedded (or a folder), as the recipe's token_model, or under 'Model whose tokens "
+            "count' on the Data page.",
         )
     return background.count_tokens(chats)
 

@@ -9,10 +9,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from pitchpipe.store.identity import canonical_json
-from pitchpipe.store.rules.applying import Hit
 from pitchpipe.store.rules.private_data import join_spans
 from pitchpipe.store.rules.reading import Span, hash_field, list_spans, read_field
-from pitchpipe.store.rules.rule import Row
+from pitchpipe.store.rules.rule import Hit, Row
 
 _PLACEHOLDERS = {
     "email": "[EMAIL]", "phone": "[PHONE]", "iban": "[BANK_ACCOUNT]", "card": "[CARD]", "ip": "[IP_ADDRESS]",

@@ -88,6 +88,25 @@ class RuleChoice:
     parameters: tuple[tuple[str, int | float | str | bool], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A row that a rule of the chain found, and what became of it."""
+
+    place: int
+    """In the rows that were given to the chain."""
+    rule: str
+    version: str
+    action: Action
+    reason: str
+    evidence: dict[str, Any]
+    step: int = 0
+    """The place of the rule in the chain, in which a rule may stand twice with other dials."""
+    is_protected: bool = False
+    """The rule would have dropped the row, and a curator's word keeps it; the action is then mark."""
+    row: Row = field(default_factory=dict, repr=False)
+    """The row as the rule saw it: masked by the rules before."""
+
+
 def fill_parameters(rule: Rule, given: Mapping[str, Any]) -> dict[str, Any]:
     """All parameters of a rule, checked.
 

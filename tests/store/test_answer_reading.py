@@ -159,3 +159,16 @@ def test_marked_stretches_are_measured_on_both_by_label(store: Store, tmp_path: 
     rest = {card.name: {q.question: q.rest.exact.share for q in card.questions} for card in describe_raters(store, "p")}
     assert rest["ana"] == {"false": 0.5, "tone": 0.5}
     assert rest["cem"] == {"false": 0.0, "tone": 0.5}
+
+
+def test_of_several_judgements_of_one_task_by_one_rater_the_latest_counts(store: Store) -> None:
+    add_answers(store, "e1", "AB")
+    for task in ("changed", "kept"):
+        add_task(store, task, "e1", "compare", "AB")
+        for rater, verdict in (("ana", "a"), ("ben", "b")):
+            add_judgement(store, task, rater, {"verdict": verdict})
+    add_judgement(store, "changed", "ben", {"verdict": "tie"})
+    add_judgement(store, "changed", "ben", {"verdict": "a"})
+    verdicts = measure_project_agreement(store, "p", 0)[0].agreement
+    assert (verdicts.ratings, verdicts.pairable_units, verdicts.unanimous) == (4, 2, 1)
+    assert read_work(store, PROJECT).rows.height == 4

@@ -280,3 +280,15 @@ def test_pairs_of_a_ranking_obey_the_tie_policy(store: Store) -> None:
     rows, dropped = build(store, Recipe(tie_policy="drop"))
     assert [row["verdict"] for row in rows if row["row_kind"] == "pair"] == ["a", "a"]
     assert dropped == [("pair", "tie", "people found the two equal")]
+
+
+def test_the_words_of_a_rater_whom_nobody_can_be_compared_with_stand() -> None:
+    # Three raters share 40 units and lean to "b"; a fourth, alone with 30 others, always says "a". To the model "a"
+    # from that rater would be worth nothing, and every one of the 30 would become a "b".
+    shared = [(f"u{n}", rater, "b" if n % 4 else "a") for n in range(40) for rater in ("r1", "r2", "r3")]
+    alone = [(f"v{n}", "published", "a") for n in range(30)]
+    found = fit_posteriors(pl.DataFrame(shared + alone, ["unit", "rater", "value"], orient="row"))
+    assert (found.strategy, found.find("v0")) == ("dawid_skene", None)
+    assert found.find("u1")["b"] > 0.95  # type: ignore[index]
+    nobody = fit_posteriors(pl.DataFrame(alone, ["unit", "rater", "value"], orient="row"))
+    assert (nobody.strategy, nobody.undefined_because) == ("majority", "no two raters judged the same")

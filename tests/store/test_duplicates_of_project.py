@@ -32,13 +32,13 @@ def test_what_a_curator_kept_leads_and_the_other_follows(twice: Store) -> None:
     chain = [RuleChoice("exact_duplicate", "drop")]
     preview = preview_rules(twice, "p", chain)
     (hit,) = preview.hits
-    followed = preview.rows[hit.place]
+    followed = hit.row
     decide(twice, followed["candidate_id"], "keep", "the better one", "cora")
     assert read_background(twice, "p").kept_ids == {followed["candidate_id"]}
     preview = preview_rules(twice, "p", chain, read_background(twice, "p"))
     (hit,) = preview.hits
     assert not hit.is_protected
-    assert preview.rows[hit.place]["candidate_id"] != followed["candidate_id"]
+    assert hit.row["candidate_id"] != followed["candidate_id"]
     assert hit.evidence["other_candidates"] == [followed["candidate_id"]]
     decide(twice, followed["candidate_id"], "drop", "or not", "cora")
     assert read_background(twice, "p").kept_ids == frozenset()

@@ -114,3 +114,13 @@ def test_a_row_is_identified_by_its_canonical_json(values: dict[str, Any]) -> No
     later = {name: values[name] for name in LATER_COLUMNS if values.get(name) is not None}
     content = {name: values.get(name) for name in FIRST_COLUMNS if name != "row_id"} | later
     assert identify_row(values) == content_id("row", content)
+
+
+def test_a_dial_at_its_usual_value_is_no_part_of_a_recipe() -> None:
+    said = read_recipe({"rules": [{"rule": "too_long", "parameters": {"most_tokens": 2048}}]})
+    assert write_recipe(said)["rules"] == [{"rule": "too_long", "action": "drop"}]
+    whole = read_recipe({"rules": [{"rule": "repetition", "parameters": {"leniency": 2}}], "token_model": "embedded"})
+    assert whole.rules[0].parameters == (("leniency", 2.0),)
+    assert write_recipe(whole)["token_model"] == "embedded"
+    with pytest.raises(UsageError, match="'most_tokens' of 'too_long' is 0"):
+        read_recipe({"rules": [{"rule": "too_long", "parameters": {"most_tokens": 0}}]})

@@ -13,7 +13,7 @@ from pitchpipe.store.database import Store
 from pitchpipe.store.knowledge import Knowledge
 from pitchpipe.store.recipe_files import read_recipe
 from pitchpipe.store.rules.rule import Background, RuleChoice
-from pitchpipe.store.snapshot_rules import apply_quality
+from pitchpipe.store.snapshot_rules import apply_quality, list_found
 from pitchpipe.store.snapshots import create_snapshot, verify_snapshot
 from tests.store.desk import add_example
 from tests.store.rules.made_rows import answer
@@ -42,6 +42,17 @@ def test_what_is_masked_stands_in_no_file_of_the_folder(store: Store, tmp_path: 
     assert verify_snapshot(folder) == []
 
 
+@pytest.mark.parametrize("action", ["mark", "drop"])
+def test_a_quotation_that_ends_in_the_middle_of_an_address_is_hidden(store: Store, tmp_path: Path, action: str) -> None:
+    add_example(store, tmp_path, [f"I cannot help you with whatever you want of her: {EMAIL}.", "Yes."])
+    recipe = read_recipe({"rules": [{"rule": "refusal", "action": action}, MASK]})
+    folder = create_snapshot(store, "p", "s", recipe).folder
+    for name in ("marked.parquet", "dropped.parquet", "README.md"):
+        if (folder / name).exists():
+            told = (folder / name).read_text() if name == "README.md" else pl.read_parquet(folder / name).write_json()
+            assert "mia." not in told, name
+
+
 def test_evidence_carries_no_hash_that_a_number_could_be_tried_out_on(store: Store, tmp_path: Path) -> None:
     add_example(store, tmp_path, ["My number is 536-90-4399.", "No."])
     folder = create_snapshot(store, "p", "s", read_recipe({"rules": [MASK]})).folder
@@ -52,10 +63,10 @@ def test_evidence_carries_no_hash_that_a_number_could_be_tried_out_on(store: Sto
 def test_what_raters_wrote_of_an_answer_is_masked_too() -> None:
     words = json.dumps({"comment": [{"rater": "ana", "words": f"ask {EMAIL}"}, {"rater": "ben", "words": "fine"}]})
     row = answer("Yes.", words=words)
-    rows, _, marked = apply_quality(
-        [row], [RuleChoice("personal_data", "mask")], Background(), Knowledge({}, {}, {}, {}, {}, {}), lambda *_: None
-    )
-    assert json.loads(rows[0]["words"])["comment"] == [
+    masks = [RuleChoice("personal_data", "mask")]
+    outcome = apply_quality([row], masks, Background(), Knowledge({}, {}, {}, {}, {}, {}), lambda *_: None)
+    _, marked = list_found(outcome, masks, Background())
+    assert json.loads(outcome.rows[0]["words"])["comment"] == [
         {"rater": "ana", "words": "ask [EMAIL]"}, {"rater": "ben", "words": "fine"}
     ]  # fmt: skip
     assert [(mark.action, mark.rule) for mark in marked] == [("mask", "personal_data")]

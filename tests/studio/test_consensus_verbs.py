@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 from pitchpipe.store import judgement_export
 from pitchpipe.store.database import Store, open_store
 from pitchpipe.store.errors import NotFoundError, UsageError
+from pitchpipe.store.importing.own_tables import restore_cell
 from pitchpipe.studio.cli import app
 from pitchpipe.studio.consensus_verbs import consensus, export_judgements, models
-from pitchpipe.training.exporting import restore_cell
 from tests.store.judged import PROJECT, add_example, add_judgement, add_task, prefer
 
 HOSTILE = '=cmd|" /C calc"!A0'
@@ -90,6 +90,23 @@ def test_a_format_that_is_not_known_is_refused_before_anything_is_written(judged
     with pytest.raises(NotFoundError):
         export_judgements(judged, "nobody", str(tmp_path / "raw.csv"))
     assert list(tmp_path.glob("raw*")) == []
+
+
+def test_an_open_review_is_held_back_and_ranks_no_models_until_it_is_closed(store: Store, tmp_path: Path) -> None:
+    for n, batch in enumerate(("", "run1", "run1")):
+        add_example(store, f"e{n}", "ab")
+        add_task(store, f"t{n}", f"e{n}", "compare", "ab", batch=batch, overlap=2)
+        add_judgement(store, f"t{n}", "ana", prefer("a"))
+    store.write(lambda t: t.run("UPDATE candidates SET model = right(id, 1)"))
+    add_judgement(store, "t1", "ben", prefer("a"))  # this task is complete, its review is not
+    report = export_judgements(store, PROJECT, str(tmp_path / "raw.jsonl"))
+    assert (report["rows"], report["held_back"]) == (1, 3)
+    assert [row["task_id"] for row in read_lines(tmp_path / "raw.jsonl")] == ["t0"]
+    assert models(store, PROJECT, 0)["comparisons"] == 1
+    add_judgement(store, "t2", "ben", prefer("b"))
+    report = export_judgements(store, PROJECT, str(tmp_path / "raw.jsonl"))
+    assert (report["rows"], report["held_back"]) == (5, 0)
+    assert models(store, PROJECT, 0)["comparisons"] == 5
 
 
 def test_strategies_and_models_as_plain_values(store: Store) -> None:

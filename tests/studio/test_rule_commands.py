@@ -62,6 +62,11 @@ def test_an_evaluation_set_is_added_listed_and_compared_with(workspace: Path, tm
     ask("import", str(tmp_path / "more.jsonl"), "--project", "p", workspace=workspace)
     added = ask("evaluation-sets", "--project", "p", "--file", str(tmp_path / "test.jsonl"), workspace=workspace)
     assert [(kept["name"], kept["items"]) for kept in added["sets"]] == [("test", 1)]
+    assert [(kept["found"], kept["share"], kept["flagged"]) for kept in added["sets"]] == [(1, 1.0, True)]
+    told = pitchpipe("evaluation-sets", "--project", "p", workspace=workspace)
+    assert "100.0% of 'test' stands in the training side, more than 2 %" in told.stderr
+    unlooked = ask("evaluation-sets", "--project", "p", "--no-look", workspace=workspace)
+    assert "found" not in unlooked["sets"][0]
     assert [row["line"] for row in added["rejected"]] == [2]
     words = ("--rule", "contamination", "--evaluation-set", "test")
     found = ask("check", "--project", "p", *words, workspace=workspace)

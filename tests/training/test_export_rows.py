@@ -11,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pitchpipe.store.importing.own_tables import restore_cell
 from pitchpipe.training import exporting
 from pitchpipe.training.export_rows import encode_dropped
-from pitchpipe.training.exporting import export_snapshot, restore_cell
+from pitchpipe.training.exporting import export_snapshot
 from pitchpipe.training.formats import DroppedRow, build_rows
 from tests.training.snapshots import answer_row, frame, label_row, pair_row, write_snapshot
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from pitchpipe.store.errors import SnapshotError, UsageError
 from pitchpipe.store.identity import hash_file
-from pitchpipe.training.exporting import export_snapshot, neutralise_cell, restore_cell
+from pitchpipe.store.importing.own_tables import restore_cell
+from pitchpipe.training.exporting import export_snapshot, neutralise_cell
 from pitchpipe.training.mixtures import write_mixture
 from tests.training.snapshots import answer_row, pair_row, write_snapshot
 

@@ -8,24 +8,22 @@ from contextlib import suppress
 import streamlit as st
 
 from pitchpipe.store import curating
-from pitchpipe.store.checking import Preview, RuleCount
+from pitchpipe.store.checking import RuleCount
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import PitchpipeError, UsageError
-from pitchpipe.store.rules.applying import Hit
+from pitchpipe.store.rules.rule import Hit
 from pitchpipe.studio.app_pages.showing import show_problem
 
 _LAST = "checks_last_action"
 
 
-def show_actions(
-    store: Store, project: str, curator: str, preview: Preview, hits: Sequence[Hit], count: RuleCount
-) -> None:
+def show_actions(store: Store, project: str, curator: str, hits: Sequence[Hit], count: RuleCount) -> None:
     """Buttons for the rows that are chosen in the table, and the undo of the last press."""
     with st.container(horizontal=True, vertical_alignment="center"):
         many = f"{len(hits):,} chosen" if hits else "the chosen rows"
         for kind, label in (("keep", f"Keep {many} anyway"), ("drop", f"Drop {many} now")):
             if st.button(label, disabled=not hits, key=f"checks_{kind}_{count.rule}"):
-                _act(store, project, curator, kind, list_targets(preview, hits), count)
+                _act(store, project, curator, kind, list_targets(hits), count)
         last = st.session_state.get(_LAST)
         if last is not None:
             st.caption(last[1])
@@ -38,11 +36,11 @@ def show_actions(
             st.caption("Choose rows at the left edge of the table to decide on them one by one.")
 
 
-def list_targets(preview: Preview, hits: Sequence[Hit]) -> list[str]:
+def list_targets(hits: Sequence[Hit]) -> list[str]:
     """What to decide on: the answer where a hit is about one answer, else both of a pair's or the example."""
     targets: dict[str, None] = {}
     for hit in hits:
-        row = preview.rows[hit.place]
+        row = hit.row
         answers = [row[name] for name in ("candidate_id", "candidate_a", "candidate_b") if row[name]]
         side = str(hit.evidence.get("field") or "").removeprefix("answer_")
         one = row.get(f"candidate_{side}") if side in ("a", "b") else None

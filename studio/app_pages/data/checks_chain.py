@@ -28,7 +28,7 @@ _TOPICS = {
     ),
     "Private data": ("personal_data", "secrets"),
 }
-_ACTIONS = {"drop": "leave out", "mask": "mask", "mark": "only list"}
+ACTIONS = {"drop": "leave out", "mask": "mask", "mark": "only list"}
 
 
 def choose_chain(project: str) -> tuple[RuleChoice, ...]:
@@ -64,31 +64,40 @@ def _choose_rule(project: str, rule: Rule) -> RuleChoice | None:
         action = cast(
             Action,
             st.selectbox(
-                f"What {rule.title} does", rule.actions, format_func=lambda name: _ACTIONS[name], key=f"{key}_action",
+                f"What {rule.title} does", rule.actions, format_func=lambda name: ACTIONS[name], key=f"{key}_action",
                 label_visibility="collapsed",
             ),
         )  # fmt: skip
-    values: dict[str, Any] = {}
+    changed: tuple[tuple[str, Any], ...] = ()
     if rule.parameters:
         with dials_place, st.popover("", icon=":material/tune:", type="tertiary", key=f"{key}_dials"):
             st.markdown(f"**{rule.title}**")
-            values = {dial.name: _ask(dial, f"{key}_{dial.name}") for dial in rule.parameters}
-    changed = {dial.name: values[dial.name] for dial in rule.parameters if values[dial.name] != dial.default}
-    return RuleChoice(rule.id, action, tuple(sorted(changed.items())))
+            changed = ask_dials(rule, key, {})
+    return RuleChoice(rule.id, action, changed)
 
 
-def _ask(dial: Parameter, key: str) -> Any:
+def ask_dials(rule: Rule, key: str, given: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """Shows the dials of a rule, set as given or as usual; returns those that are not as usual, by name."""
+    values = {
+        dial.name: _ask(dial, given.get(dial.name, dial.default), f"{key}_{dial.name}") for dial in rule.parameters
+    }
+    return tuple(
+        sorted((dial.name, values[dial.name]) for dial in rule.parameters if values[dial.name] != dial.default)
+    )
+
+
+def _ask(dial: Parameter, value: Any, key: str) -> Any:
     """The widget that fits a dial; what is left empty counts as usual."""
     label = dial.name.replace("_", " ").capitalize()
     if dial.choices:
         options = list(dial.choices)
-        return st.selectbox(label, options, options.index(str(dial.default)), help=dial.about, key=key)
+        return st.selectbox(label, options, options.index(str(value)), help=dial.about, key=key)
     if isinstance(dial.default, bool):
-        return st.checkbox(label, dial.default, help=dial.about, key=key)
+        return st.checkbox(label, bool(value), help=dial.about, key=key)
     if isinstance(dial.default, str):
-        return st.text_input(label, dial.default, help=dial.about, key=key)
+        return st.text_input(label, str(value), help=dial.about, key=key)
     kind = type(dial.default)
     low, high = (None if bound is None else kind(bound) for bound in (dial.low, dial.high))
     step = 1 if kind is int else 0.05
-    given = st.number_input(label, low, high, dial.default, step, help=dial.about, key=key)
+    given = st.number_input(label, low, high, kind(value), step, help=dial.about, key=key)
     return dial.default if given is None else given

@@ -11,8 +11,8 @@ import streamlit as st
 
 from pitchpipe.store.checking import Preview, describe_hit, read_request
 from pitchpipe.store.database import Store
-from pitchpipe.store.rules.applying import Hit
 from pitchpipe.store.rules.reading import Span, list_answers, list_spans, read_field
+from pitchpipe.store.rules.rule import Hit
 from pitchpipe.studio.app_pages.data import checks_actions
 from pitchpipe.studio.app_pages.rendering import reveal_hidden
 from pitchpipe.studio.app_pages.showing import plain, show_constant
@@ -66,13 +66,14 @@ def _draw_counts(preview: Preview) -> None:
     frame = pd.DataFrame(rows)
     order = list(dict.fromkeys(row["rule"] for row in rows))
     chart = alt.Chart(frame).mark_bar(height=12).encode(
-        y=alt.Y("rule:N", sort=order, title=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=180)),
+        y=alt.Y("rule:N", sort=order, title=None,
+                axis=alt.Axis(ticks=False, domain=False, labelLimit=180, labelOverlap=False)),
         x=alt.X("hits:Q", title=None, axis=alt.Axis(format="d", tickCount=5, tickMinStep=1, domain=False)),
         color=alt.Color("side:N", title=None, scale=alt.Scale(domain=list(_SIDES), range=list(_SIDES.values())),
                         legend=alt.Legend(orient="top", symbolType="square")),
         tooltip=["rule:N", "side:N", alt.Tooltip("hits:Q", format=","), "of:N"],
     )  # fmt: skip
-    height = 25 * len(order) + 70
+    height = 27 * len(order) + 96
     st.altair_chart(chart.properties(height=height).configure(background="transparent"), width="stretch")
 
 
@@ -84,14 +85,14 @@ def _show_rule(store: Store, project: str, curator: str, preview: Preview, step:
     st.markdown(words + (f" {kept:,} of them stay: a curator decided to keep them." if kept else ""))
     listed = hits[:_MOST_ROWS]
     chosen = st.dataframe(
-        pd.DataFrame([_make_row(preview, hit) for hit in listed]),
+        pd.DataFrame([_make_row(hit) for hit in listed]),
         hide_index=True, height=min(320, 38 + 35 * len(listed)), on_select="rerun", selection_mode="multi-row",
         key=f"checks_table_{step}_{count.rule}", column_config=_COLUMNS,
     )  # fmt: skip
     if len(hits) > _MOST_ROWS:
         st.caption(f"The first {_MOST_ROWS:,} are shown; `pitchpipe check --json --limit {len(hits)}` lists all.")
     places = [place for place in chosen["selection"]["rows"] if place < len(listed)]
-    checks_actions.show_actions(store, project, curator, preview, [listed[place] for place in places], count)
+    checks_actions.show_actions(store, project, curator, [listed[place] for place in places], count)
     _show_hit(preview, listed[places[-1] if places else 0])
 
 
@@ -104,8 +105,8 @@ _COLUMNS = {
 }
 
 
-def _make_row(preview: Preview, hit: Hit) -> dict[str, Any]:
-    told = describe_hit(preview, hit)
+def _make_row(hit: Hit) -> dict[str, Any]:
+    told = describe_hit(hit)
     row = {
         "Reason": told["reason"], "Found in": " ".join(told["excerpt"].split()), "Kind": told["row_kind"],
         "Side": told["split"], "Example": told["example_id"],
@@ -117,7 +118,7 @@ def _make_row(preview: Preview, hit: Hit) -> dict[str, Any]:
 
 def _show_hit(preview: Preview, hit: Hit) -> None:
     """The row behind a hit: its request, its answers with what was found, and beside them what it repeats."""
-    row, spans = preview.rows[hit.place], dict(list_spans(hit.evidence))
+    row, spans = hit.row, dict(list_spans(hit.evidence))
     show_constant('<div class="pp-who">{reason}</div>', reason=hit.reason)
     other = preview.others.get(str(hit.evidence.get("other")))
     here, there = st.columns(2) if other is not None else (st.container(), None)

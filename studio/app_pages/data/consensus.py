@@ -13,12 +13,10 @@ from pitchpipe.store.measures.model_ranking import ModelRanking, rank_models
 from pitchpipe.store.project_answers import ProjectAnswers, read_answers, read_requests
 from pitchpipe.store.quality_reading import read_mark
 from pitchpipe.store.records import Project
-from pitchpipe.studio.app_pages.data import consensus_charts, consensus_tables
+from pitchpipe.studio.app_pages.data import consensus_charts, consensus_tables, recipe_handover
 from pitchpipe.studio.app_pages.data.consensus_tables import NAMES
-from pitchpipe.studio.app_pages.showing import plain, show_constant
+from pitchpipe.studio.app_pages.showing import show_constant
 
-RECIPE = "recipe_consensus"
-"""Where the choice lies for the recipe editor: strategy, strategies, tie_policy, widest_spread, lowest_support."""
 _KEPT = "consensus_kept"
 _WIDEST = 4
 _LONG = 3.0
@@ -50,7 +48,7 @@ def show_view(store: Store, project: Project | None, curator: str) -> None:  # n
     with st.container(key="card_consensus_strategies"):
         _show_strategies(preview)
     with st.container(key="card_consensus_choice"):
-        _show_choice(store, preview)
+        _show_choice(store, project.name, preview)
     _show_models(kept, read)
 
 
@@ -78,7 +76,7 @@ def _keep(store: Store, project: str) -> dict[str, Any]:
 
 
 def _preview(kept: dict[str, Any], read: ProjectAnswers, question: str) -> Preview:
-    current = dict(read_recipe()["strategies"]).get(question)
+    current = dict(read_recipe(kept["project"])["strategies"]).get(question)
     previews: dict[tuple[str, str | None], Preview] = kept["previews"]
     if (question, current) not in previews:
         with st.spinner("Adding up", show_time=True):
@@ -88,10 +86,10 @@ def _preview(kept: dict[str, Any], read: ProjectAnswers, question: str) -> Previ
     return previews[question, current]
 
 
-def read_recipe() -> dict[str, Any]:
+def read_recipe(project: str) -> dict[str, Any]:
     """What was taken into the recipe so far; of a fresh one its defaults."""
     fresh = {"strategy": "mean", "strategies": (), "tie_policy": "keep", "widest_spread": None, "lowest_support": None}
-    return {**fresh, **(st.session_state.get(RECIPE) or {})}
+    return {**fresh, **(recipe_handover.read_handed(project, recipe_handover.CONSENSUS) or {})}
 
 
 def _show_strategies(preview: Preview) -> None:
@@ -109,7 +107,7 @@ def _show_strategies(preview: Preview) -> None:
     )
 
 
-def _show_choice(store: Store, preview: Preview) -> None:
+def _show_choice(store: Store, project: str, preview: Preview) -> None:
     st.subheader("What a choice changes", anchor=False)
     names = [one.strategy for one in preview.strategies]
     chosen = st.segmented_control(
@@ -129,13 +127,13 @@ def _show_choice(store: Store, preview: Preview) -> None:
         consensus_charts.draw_confidence(one.outcomes)
         st.caption("Units by confidence." if one.model else "Units by the share of raters who agree.")
     with right:
-        _show_rules(preview, one)
+        _show_rules(project, preview, one)
 
 
-def _show_rules(preview: Preview, one: StrategyPreview) -> None:
+def _show_rules(project: str, preview: Preview, one: StrategyPreview) -> None:
     """The rules that leave rows out, with live counts, and the way into the recipe."""
     st.markdown("**What is left out**")
-    recipe = read_recipe()
+    recipe = read_recipe(project)
     is_verdict = preview.question == "verdict"
     policy = recipe["tie_policy"]
     if is_verdict:
@@ -157,13 +155,14 @@ def _show_rules(preview: Preview, one: StrategyPreview) -> None:
         strategies = {**dict(recipe["strategies"]), preview.question: one.strategy}
         if one.strategy == ("mean" if preview.is_number else "majority"):
             del strategies[preview.question]
-        st.session_state[RECIPE] = {
+        taken = {
             "strategy": recipe["strategy"], "strategies": tuple(sorted(strategies.items())), "tie_policy": policy,
             "widest_spread": spread, "lowest_support": lowest,
         }  # fmt: skip
+        recipe_handover.hand_over(project, **{recipe_handover.CONSENSUS: taken})
         st.rerun()
-    if RECIPE in st.session_state:
-        st.caption(plain(describe_recipe(read_recipe())))
+    if recipe_handover.read_handed(project, recipe_handover.CONSENSUS) is not None:
+        recipe_handover.show_next(describe_recipe(recipe), "consensus_next")
 
 
 def _choose_spread(spread: int | None, what: str) -> int | None:

@@ -9,6 +9,8 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
+from pitchpipe.store.rules.catalogue import RULES
+
 _ACCENT, _AMBER, _GREY = "#15897e", "#c9741c", "#8b96a3"
 """Legible on both themes."""
 _ROW, _BAR = 28, 17
@@ -19,19 +21,31 @@ _PICK = "pick"
 
 def draw_drops(drops: Sequence[Mapping[str, Any]]) -> str | None:
     """A bar for each rule; returns the rule whose bar was pressed."""
-    rows = pd.DataFrame([{"rule": one["rule"], "units": one["count"], "reason": one["reason"]} for one in drops])
-    picked = alt.selection_point(name=_PICK, fields=["rule"])
-    bars = _base(rows, "rule").mark_bar(cornerRadiusEnd=3, height=_BAR, cursor="pointer", color=_AMBER).encode(
-        x=_count_axis("units"), opacity=alt.condition(picked, alt.value(1), alt.value(0.4)),
-        tooltip=["rule:N", alt.Tooltip("units:Q", format=","), alt.Tooltip("reason:N", title="such as")],
+    rows = pd.DataFrame(
+        [{"rule": one["rule"], "title": name_rule(one["rule"]), "units": one["count"], "reason": one["reason"]}
+         for one in drops]
     )  # fmt: skip
-    chart = (bars.add_params(picked) + _labels(rows, "rule", "units")).properties(height=_ROW * len(rows) + _AXIS)
+    picked = alt.selection_point(name=_PICK, fields=["rule"])
+    bars = _base(rows, "title").mark_bar(cornerRadiusEnd=3, height=_BAR, cursor="pointer", color=_AMBER).encode(
+        x=_count_axis("units"), opacity=alt.condition(picked, alt.value(1), alt.value(0.4)),
+        tooltip=["title:N", alt.Tooltip("units:Q", format=","), alt.Tooltip("reason:N", title="such as")],
+    )  # fmt: skip
+    chart = (bars.add_params(picked) + _labels(rows, "title", "units")).properties(height=_ROW * len(rows) + _AXIS)
     drawn = chart.configure_view(stroke=None).configure(background="transparent")
     event: Any = st.altair_chart(
         drawn, width="stretch", on_select="rerun", selection_mode=_PICK, key="snapshots_drops_chart"
     )
     chosen = event["selection"].get(_PICK, []) if event else []
     return str(chosen[0]["rule"]) if chosen and "rule" in chosen[0] else None
+
+
+def name_rule(rule: str) -> str:
+    """A rule as Checks calls it; what is no rule of quality, in words.
+
+    >>> name_rule("boilerplate"), name_rule("not_judged")
+    ('Machine talk', 'Not judged')
+    """
+    return RULES[rule].title if rule in RULES else rule.replace("_", " ").capitalize()
 
 
 def draw_counts(counts: Mapping[str, int]) -> None:

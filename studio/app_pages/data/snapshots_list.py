@@ -12,6 +12,7 @@ import streamlit as st
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import PitchpipeError
 from pitchpipe.store.snapshots import Snapshot, list_snapshots, verify_snapshot
+from pitchpipe.studio.app_pages.data import recipe_handover
 from pitchpipe.studio.app_pages.showing import plain, show_problem
 
 _VERIFIED = "snapshots_verified"
@@ -52,6 +53,11 @@ def _show_one(snapshot: Snapshot) -> None:
         st.download_button(
             "Download", lambda: _zip(snapshot.folder), f"{snapshot.id}.zip", "application/zip",
             icon=":material/download:", key="snapshots_download", on_click="ignore",
+        )  # fmt: skip
+        st.button(
+            "Export it", icon=":material/arrow_forward:", key="snapshots_export",
+            on_click=recipe_handover.go_to, args=("Export",), kwargs={"exports_snapshot": snapshot.name},
+            help="A dry run with the real tokenizer and trainer, and the files to train on.",
         )  # fmt: skip
     verified = st.session_state.get(_VERIFIED)
     if verified and verified[0] == snapshot.id:

@@ -14,26 +14,24 @@ from pitchpipe.store.leak_gate import list_breaches
 from pitchpipe.store.project_answers import read_requests
 from pitchpipe.store.quality_reading import read_mark
 from pitchpipe.store.recipes import Recipe
+from pitchpipe.store.rules.rule import Background
 from pitchpipe.store.snapshot_figures import count_drops, measure_rows
 from pitchpipe.store.snapshots import Preview, create_snapshot, preview_snapshot
 from pitchpipe.studio.app_pages.data import snapshots_charts
 from pitchpipe.studio.app_pages.showing import plain, show_constant, show_problem
-from pitchpipe.studio.rule_verbs import NEEDS_MODEL
-from pitchpipe.studio.snapshot_verbs import read_model_background
+from pitchpipe.studio.rule_background import load_recipe_background
 
 _KEPT, _REASON = "snapshots_preview", "snapshots_reason"
 _MOST_SHOWN = 200
+_DONE = {"mark": "listed", "mask": "masked", "kept": "kept by a curator"}
 
 
 def show_preview(store: Store, project: str, recipe: Recipe, curator: str) -> None:
     """The button, and what it found; kept until another preview is asked for."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         is_asked = st.button("Preview", type="primary", icon=":material/visibility:", key="snapshots_preview_run")
-        model = None
-        if any(choice.rule in NEEDS_MODEL for choice in recipe.rules):
-            model = st.text_input("Tokens of the model", "embedded", key="snapshots_model", width=300)
     if is_asked:
-        _run(store, project, recipe, model)
+        _run(store, project, recipe)
     kept = st.session_state.get(_KEPT)
     if kept is None or kept["project"] != project:
         show_constant(
@@ -55,10 +53,10 @@ def show_preview(store: Store, project: str, recipe: Recipe, curator: str) -> No
         _show_rows(kept["figures"])
 
 
-def _run(store: Store, project: str, recipe: Recipe, model: str | None) -> None:
+def _run(store: Store, project: str, recipe: Recipe) -> None:
     bar = st.progress(0.0, "Reading the project")
     try:
-        background = read_model_background(store, project, model)
+        background = _load_background(store, project, recipe, bar)
         preview = preview_snapshot(
             store, project, recipe, background, lambda step, share: bar.progress(share, plain(step))
         )
@@ -69,9 +67,15 @@ def _run(store: Store, project: str, recipe: Recipe, model: str | None) -> None:
     bar.empty()
     st.session_state[_KEPT] = {
         "project": project, "preview": preview, "figures": measure_rows(preview.rows),
-        "mark": read_mark(store, project), "background": background,
+        "mark": read_mark(store, project),
     }  # fmt: skip
     st.session_state.pop(_REASON, None)
+
+
+def _load_background(store: Store, project: str, recipe: Recipe, bar: Any) -> Background:
+    return load_recipe_background(
+        store, project, recipe, lambda done, total: bar.progress(done / total, f"Encoding text {done:,} of {total:,}")
+    )
 
 
 def _show_numbers(preview: Preview, figures: dict[str, Any]) -> None:
@@ -110,14 +114,17 @@ def _show_seal(proof: dict[str, Any]) -> None:
 
 def _offer_freeze(store: Store, project: str, preview: Preview, curator: str, is_stale: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.text_input("Name of the snapshot", key="snapshots_name", width=300)
+        name = st.text_input(
+            "Name of the snapshot", key="snapshots_name", width=300, placeholder="A name, then Enter, to freeze it"
+        )
         is_unfit = is_stale or not name.strip() or preview.rows.is_empty() or bool(list_breaches(preview.proof))
         if not st.button("Freeze", icon=":material/ac_unit:", disabled=is_unfit, key="snapshots_freeze"):
             return
     bar = st.progress(0.0, "Reading the project")
     try:
         made = create_snapshot(
-            store, project, name.strip(), preview.recipe, curator, st.session_state[_KEPT]["background"],
+            store, project, name.strip(), preview.recipe, curator,
+            _load_background(store, project, preview.recipe, bar),
             tell=lambda step, share: bar.progress(share, plain(step)),
         )  # fmt: skip
     except PitchpipeError as error:
@@ -142,7 +149,7 @@ def _show_drops(store: Store, preview: Preview) -> None:
         rules = [drop["rule"] for drop in drops]
         if st.session_state.get(_REASON) not in rules:
             st.session_state[_REASON] = rules[0]
-        rule = st.selectbox("Units left out by", rules, key=_REASON, width=320)
+        rule = st.selectbox("Units left out by", rules, key=_REASON, width=320, format_func=snapshots_charts.name_rule)
         _list_units(store, preview.drops.filter(pl.col("rule") == rule))
     if not preview.marks.is_empty():
         st.markdown("**Found, but staying**")
@@ -154,7 +161,10 @@ def _list_units(store: Store, units: pl.DataFrame) -> None:
     requests = read_requests(store, shown["example_id"].unique().to_list())
     told = pl.col("evidence").map_elements(_shorten, pl.String, skip_nulls=True)
     evidence = [] if shown["evidence"].is_null().all() else [told]
-    columns = [name for name in ("rule", "action") if name in shown.columns and "action" in shown.columns]
+    columns = []
+    if "action" in shown.columns:
+        titles = {rule: snapshots_charts.name_rule(rule) for rule in shown["rule"].unique()}
+        columns = [pl.col("rule").replace_strict(titles), pl.col("action").replace_strict(_DONE).alias("what")]
     st.dataframe(
         shown.select(
             *columns, "row_kind",

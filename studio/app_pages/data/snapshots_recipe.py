@@ -15,14 +15,11 @@ from pitchpipe.store.quality_reading import read_mark
 from pitchpipe.store.recipe_files import list_recipes, save_recipe
 from pitchpipe.store.recipes import TIE_POLICIES, Recipe
 from pitchpipe.store.records import Project
-from pitchpipe.store.rules.catalogue import RULES
-from pitchpipe.store.rules.rule import RuleChoice
 from pitchpipe.store.slices import Slice, list_slices
 from pitchpipe.store.snapshot_reading import count_sources
+from pitchpipe.studio.app_pages.data import recipe_handover, snapshots_rules
 from pitchpipe.studio.app_pages.showing import show_problem
 
-RULES_KEY, CONSENSUS_KEY = "recipe_rules", "recipe_consensus"
-"""In the session: the chain of rules from Checks, and what Consensus chose."""
 _USUAL, _ALL, _DEFAULT = "The usual recipe", "All examples", "as above"
 _CONSENSUS = ("strategy", "strategies", "tie_policy", "widest_spread", "lowest_support")
 
@@ -30,16 +27,14 @@ _CONSENSUS = ("strategy", "strategies", "tie_policy", "widest_spread", "lowest_s
 def edit_recipe(store: Store, project: Project, curator: str) -> Recipe:
     """Shows the fields of a recipe and returns what they say."""
     saved = {_USUAL: Recipe(), **list_recipes(store, project.name)}
-    base_name = st.selectbox("Start from", list(saved), key="snapshots_base", on_change=_forget_handed_over)
+    base_name = st.selectbox("Start from", list(saved), key="snapshots_base", on_change=recipe_handover.forget_handed)
     base = saved.get(base_name or _USUAL, Recipe())
-    handed = st.session_state.get(CONSENSUS_KEY)
-    if handed:
-        base = replace(base, **{name: handed[name] for name in _CONSENSUS if name in handed})
-    key = f"{base_name}_{hash(str(handed))}"
+    handed, base = _take_handed(project.name, base)
+    key = f"{project.id}_{base_name}_{handed}"
     recipe = replace(
         base,
         slice=_choose_slice(store, project.name, base, key),
-        rules=_choose_rules(st.session_state.get(RULES_KEY, base.rules), key),
+        **snapshots_rules.choose_rules(base, key),
         **_choose_consensus(store, project.name, base, key),
         weights=_choose_shares(store, project.id, base, key),
         near_duplicate_threshold=_choose_threshold(base, key),
@@ -48,10 +43,21 @@ def edit_recipe(store: Store, project: Project, curator: str) -> Recipe:
     return recipe
 
 
-def _forget_handed_over() -> None:
-    """A recipe that was chosen counts as it is, not with what another view handed over before."""
-    st.session_state.pop(RULES_KEY, None)
-    st.session_state.pop(CONSENSUS_KEY, None)
+def _take_handed(project: str, base: Recipe) -> tuple[int, Recipe]:
+    """The recipe with what other views handed over in the place of its own, said above it; and a mark of that."""
+    consensus = recipe_handover.read_handed(project, recipe_handover.CONSENSUS)
+    rules = recipe_handover.read_handed(project, recipe_handover.RULES)
+    model = recipe_handover.read_handed(project, recipe_handover.TOKEN_MODEL)
+    if consensus:
+        base = replace(base, **{name: consensus[name] for name in _CONSENSUS if name in consensus})
+    if rules is not None:
+        base = replace(base, rules=rules, token_model=model or base.token_model)
+    sources = [name for name, value in (("Checks", rules), ("Consensus", consensus)) if value is not None]
+    if sources:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(f"With what you took from {' and '.join(sources)}.")
+            st.button("Forget it", key="snapshots_forget", type="tertiary", on_click=recipe_handover.forget_handed)
+    return hash((str(consensus), rules, model)), base
 
 
 def _choose_slice(store: Store, project: str, base: Recipe, key: str) -> Slice | None:
@@ -63,29 +69,6 @@ def _choose_slice(store: Store, project: str, base: Recipe, key: str) -> Slice |
     chosen = st.selectbox("Examples", names, index=names.index(own or _ALL), key=f"snapshots_slice_{key}",
                           help="Slices are saved in Rows.")  # fmt: skip
     return slices.get(chosen or _ALL)
-
-
-def _choose_rules(chain: tuple[RuleChoice, ...], key: str) -> tuple[RuleChoice, ...]:
-    known = {choice.rule: choice for choice in chain}
-    chosen = st.multiselect(
-        "Rules of quality", list(RULES), default=list(known), format_func=lambda id: RULES[id].title,
-        key=f"snapshots_rules_{key}_{hash(chain)}", placeholder="None", help="Dials are set in Checks.",
-    )  # fmt: skip
-    made = []
-    for id in chosen:
-        before = known.get(id, RuleChoice(id, RULES[id].actions[0]))
-        made.append(replace(before, action=_choose_action(before, key)))
-    return tuple(made)
-
-
-def _choose_action(choice: RuleChoice, key: str) -> Any:
-    rule = RULES[choice.rule]
-    action = st.segmented_control(
-        rule.title, rule.actions, default=choice.action, required=True, key=f"snapshots_action_{rule.id}_{key}"
-    )
-    if choice.parameters:
-        st.caption(", ".join(f"{name} {value}" for name, value in choice.parameters))
-    return action
 
 
 def _choose_consensus(store: Store, project: str, base: Recipe, key: str) -> dict[str, Any]:

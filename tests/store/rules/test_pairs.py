@@ -133,5 +133,5 @@ def test_a_short_answer_is_counted_without_the_template() -> None:
 
 @pytest.mark.parametrize("rule", ["too_long", "too_short"])
 def test_counting_tokens_without_a_model_says_how_to_name_one(rule: str) -> None:
-    with pytest.raises(UsageError, match="Name a model"):
+    with pytest.raises(UsageError, match="Name one: with --model"):
         find(rule, [answer("x")])

@@ -11,14 +11,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pitchpipe.store import people
-from pitchpipe.store.checking import Preview, preview_rules
+from pitchpipe.store.checking import preview_rules
 from pitchpipe.store.curating import list_actions
 from pitchpipe.store.database import Store, open_store
-from pitchpipe.store.evaluation_sets import list_evaluation_sets
+from pitchpipe.store.evaluation_sets import add_evaluation_set, list_evaluation_sets
 from pitchpipe.store.ingest import import_file
 from pitchpipe.store.projects import create_project
-from pitchpipe.store.rules.applying import Hit
-from pitchpipe.store.rules.rule import RuleChoice
+from pitchpipe.store.recipes import Recipe
+from pitchpipe.store.rules.rule import Hit, RuleChoice
 from pitchpipe.studio import session
 from pitchpipe.studio.app_pages.data.checks_actions import list_targets
 from pitchpipe.studio.app_pages.data.checks_hits import mark_spans
@@ -183,7 +183,7 @@ def show_actions_of(rule: str) -> AppTest:
         store = session.current_store()
         preview = preview_rules(store, "p", [RuleChoice(rule, "drop")])
         hits = [hit for hit in preview.hits if not hit.is_protected]
-        checks_actions.show_actions(store, "p", "petra", preview, hits, preview.rules[0])
+        checks_actions.show_actions(store, "p", "petra", hits, preview.rules[0])
 
     app = AppTest.from_function(script, kwargs={"rule": rule}, default_timeout=60).run()
     assert not app.exception
@@ -214,15 +214,39 @@ def test_a_decision_is_about_the_answer_that_the_hit_is_about() -> None:
         2: {"candidate_id": None, "candidate_a": None, "candidate_b": None, "example_id": "e3"},
     }
     hits = [
-        Hit(0, "r", "1", "drop", "", {"field": "answer_b"}), Hit(1, "r", "1", "drop", "", {"field": "answer"}),
-        Hit(2, "r", "1", "drop", "", {}),
-    ]  # fmt: skip
-    preview = Preview(hits, rows, {}, [], {}, {})
-    assert list_targets(preview, hits) == ["right", "one", "e3"]
-    assert list_targets(preview, [Hit(0, "r", "1", "drop", "", {})]) == ["left", "right"]
+        Hit(place, "r", "1", "drop", "", evidence, row=rows[place])
+        for place, evidence in enumerate([{"field": "answer_b"}, {"field": "answer"}, {}])
+    ]
+    assert list_targets(hits) == ["right", "one", "e3"]
+    assert list_targets([Hit(0, "r", "1", "drop", "", {}, row=rows[0])]) == ["left", "right"]
 
 
 def test_a_check_of_a_project_writes_nothing(desk: Store) -> None:
     check(open_view())
     assert list_actions(desk, "p") == []
     assert list_evaluation_sets(desk, "p") == []
+
+
+def test_a_check_counts_the_rows_of_the_consensus_that_was_taken(desk: Store) -> None:
+    app = open_view()
+    app.session_state["recipe_consensus"] = {"strategy": "mean", "strategies": (), "tie_policy": "keep",
+                                             "widest_spread": None, "lowest_support": 0.9}  # fmt: skip
+    app.session_state["recipe_project"] = "p"
+    check(app)
+    assert app.session_state["checks_found"].consensus["lowest_support"] == 0.9
+    rows = preview_rules(desk, "p", [], recipe=Recipe(lowest_support=0.9)).considered
+    assert read_metrics(app)["Rows"] == str(rows)
+    del app.session_state["recipe_consensus"]
+    app.run()
+    assert any("Another consensus was taken" in caption.value for caption in app.caption)
+
+
+def test_one_sees_how_much_of_an_evaluation_set_is_in_the_training_side(desk: Store, tmp_path: Path) -> None:
+    items = [{"question": "Question 1?"}, *({"question": f"Another question, number {n}?"} for n in range(9))]
+    (tmp_path / "exam.jsonl").write_text("\n".join(map(json.dumps, items)), encoding="utf-8")
+    add_evaluation_set(desk, "p", tmp_path / "exam.jsonl", "exam")
+    app = open_view()
+    assert not app.warning
+    app.button(key="checks_look").click().run()
+    assert not app.exception
+    assert "In the training side: 1 of its items (10.0%), 1 word by word." in app.warning[0].value

@@ -93,6 +93,44 @@ def test_what_other_views_chose_is_in_the_recipe_and_can_be_changed(desk: Store)
     assert find_recipe(desk, PROJECT, "strict") == Recipe(rules=chain[:1], tie_policy="drop")
 
 
+def test_a_chain_is_edited_with_its_dials_and_a_rule_may_stand_in_it_twice(desk: Store) -> None:
+    chain = (RuleChoice("repetition", "mark"), RuleChoice("secrets", "mask"), RuleChoice("repetition", "drop"))
+    save_recipe(desk, PROJECT, "twice", Recipe(rules=chain), "cora")
+    app = show()
+    app.selectbox(key="snapshots_base").select("twice").run()
+    assert app.multiselect[0].value == ["repetition", "secrets", "repetition 2"]
+    press(app, "snapshots_preview_run")
+    assert app.session_state["snapshots_preview"]["preview"].recipe == Recipe(rules=chain)
+    (dial,) = [one for one in app.number_input if str(one.key).startswith("snapshots_dial_repetition 2_")]
+    dial.set_value(2.0).run()
+    press(app, "snapshots_preview_run")
+    changed = (*chain[:2], RuleChoice("repetition", "drop", (("leniency", 2.0),)))
+    assert app.session_state["snapshots_preview"]["preview"].recipe == Recipe(rules=changed)
+    assert any(caption.value == "leniency 2.0" for caption in app.caption)
+
+
+def test_a_rule_that_counts_tokens_asks_for_the_model_and_the_recipe_remembers_it(desk: Store) -> None:
+    save_recipe(desk, PROJECT, "short", Recipe(rules=(RuleChoice("too_long"),), token_model="no/such"), "cora")
+    app = show()
+    app.selectbox(key="snapshots_base").select("short").run()
+    (model,) = [field for field in app.text_input if str(field.key).startswith("snapshots_model_")]
+    assert model.value == "no/such"
+    app.button(key="snapshots_preview_run").click().run()
+    assert any("There is no model 'no/such'" in error.value.replace("\\", "") for error in app.error)
+    app.multiselect[0].unselect("too_long").run()
+    press(app, "snapshots_preview_run")
+    assert app.session_state["snapshots_preview"]["preview"].recipe == Recipe()
+
+
+@pytest.mark.usefixtures("desk")
+def test_what_was_taken_in_another_project_is_not_offered_here_and_can_be_forgotten() -> None:
+    chain = (RuleChoice("empty_answer"),)
+    assert show(recipe_rules=chain, recipe_project="another").multiselect[0].value == []
+    app = show(recipe_rules=chain, recipe_project=PROJECT)
+    assert app.multiselect[0].value == ["empty_answer"]
+    assert press(app, "snapshots_forget").multiselect[0].value == []
+
+
 def test_a_saved_recipe_is_where_one_can_start(desk: Store) -> None:
     save_recipe(desk, PROJECT, "strict", Recipe(tie_policy="drop", near_duplicate_threshold=0.9), "cora")
     app = show(recipe_consensus={"tie_policy": "keep"})
