@@ -80,7 +80,7 @@ def list_found(
     dropped, marked = [], []
     for hit in outcome.hits:
         row = hit.row if hit.action == "drop" else outcome.rows[hit.place]
-        told = replace(hit, reason=masker.mask_reason(hit.reason, row))
+        told = replace(hit, reason=masker.mask_reason(hit.reason, hit.row))  # which the rule saw, not yet masked
         if hit.action == "drop":
             dropped.append(_drop(told))
         else:

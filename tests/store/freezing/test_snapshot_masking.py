@@ -42,6 +42,17 @@ def test_what_is_masked_stands_in_no_file_of_the_folder(store: Store, tmp_path: 
     assert verify_snapshot(folder) == []
 
 
+@pytest.mark.parametrize("action", ["mark", "drop"])
+def test_a_quotation_that_ends_in_the_middle_of_an_address_is_hidden(store: Store, tmp_path: Path, action: str) -> None:
+    add_example(store, tmp_path, ["I cannot help you with whatever you want of her: mialang@quill.org.", "Yes."])
+    recipe = read_recipe({"rules": [{"rule": "refusal", "action": action}, MASK]})
+    folder = create_snapshot(store, "p", "s", recipe).folder
+    for name in ("marked.parquet", "dropped.parquet", "README.md"):
+        if (folder / name).exists():
+            told = (folder / name).read_text() if name == "README.md" else pl.read_parquet(folder / name).write_json()
+            assert "mialang" not in told, name
+
+
 def test_evidence_carries_no_hash_that_a_number_could_be_tried_out_on(store: Store, tmp_path: Path) -> None:
     add_example(store, tmp_path, ["My number is 536-90-4399.", "No."])
     folder = create_snapshot(store, "p", "s", read_recipe({"rules": [MASK]})).folder
