@@ -7,6 +7,7 @@ in a process of its own when a studio asks (`save_apart`), because the studio's 
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -78,7 +79,8 @@ def push_export(snapshot: Path, form: Form, to: str, private: bool) -> str:
             address = HfApi().create_repo(to, repo_type="dataset", private=private, exist_ok=True)
             card = snapshot / "README.md"
             if card.is_file():  # before the rows: `push_to_hub` then adds what the Hub wants to know to this card
-                HfApi().upload_file(path_or_fileobj=card, path_in_repo="README.md", repo_id=to, repo_type="dataset")
+                text = prepare_card(card.read_text(encoding="utf-8")).encode()
+                HfApi().upload_file(path_or_fileobj=text, path_in_repo="README.md", repo_id=to, repo_type="dataset")
             rows.push_to_hub(to, private=private, commit_message=f"{form} rows of {report.snapshot_id}")
         except (OSError, ValueError, _network_error()) as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -87,6 +89,24 @@ def push_export(snapshot: Path, form: Form, to: str, private: bool) -> str:
                 "Check the network, the name and the rights of the token, then push again; pushing twice does no harm.",
             ) from error
     return str(address)
+
+
+def prepare_card(card: str) -> str:
+    """A snapshot's card as it may leave the house: without the files that stay here, which its head names, and without
+    the reasons beside the counts, which quote texts and name curators.
+
+    >>> prepare_card("---\\ntags: [x]\\nconfigs:\\n- path: rows\\n---\\n| rule | such as |\\n| mark | ana: a |\\n")
+    '---\\ntags: [x]\\n---\\n| rule |\\n| mark |\\n'
+    """
+    _, head, body = card.split("---\n", 2) if card.startswith("---\n") else ("", "", card)
+    head = re.sub(r"^configs:\n(?:[- ].*\n)*", "", head, flags=re.MULTILINE)
+    lines, is_cut = [], False
+    for line in body.splitlines():
+        # A bar inside a cell is escaped, so the last bare one but the closing one begins the last cell.
+        is_cut = line.startswith("|") and (is_cut or line.endswith("| such as |"))
+        lines.append(re.sub(r"(?<!\\)\|(?:\\.|[^|\\])*\|$", "|", line) if is_cut else line)
+    text = "\n".join(lines) + "\n"
+    return f"---\n{head}---\n{text}" if head else text
 
 
 def _network_error() -> type[Exception]:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pitchpipe.store.curation.curating import decide
+from pitchpipe.store.database import Store
+from pitchpipe.store.freezing.recipes import Recipe
+from pitchpipe.store.freezing.snapshots import create_snapshot
+from pitchpipe.store.importing.ingest import import_file
+from pitchpipe.store.projects import create_project
+from pitchpipe.store.rules.rule import RuleChoice
 from pitchpipe.training import export_saving
 from pitchpipe.training.__main__ import main
+from pitchpipe.training.export_saving import prepare_card
 
 
 def test_a_datasets_folder_loads_repeats_to_the_byte_and_holds_the_train_side_alone(
@@ -80,3 +89,21 @@ def test_a_push_uploads_the_card_and_the_train_rows_to_the_repository_that_was_n
     assert main(["push-export", str(snapshot), "--form", "sft", "--to", "org/name", "--private"]) == 0
     # Of the 24 examples every fourth is sealed, and each has one answer.
     assert done == [("org/name", True), ("org/name", "README.md"), ("org/name", {"train": 18})]
+
+
+def test_the_card_that_leaves_names_no_file_that_stays_and_quotes_nobody(store: Store, tmp_path: Path) -> None:
+    create_project(store, "desk", holdout_share=0.0)
+    file = tmp_path / "rows.jsonl"
+    answers = ["Hello.", "I cannot help with that.", "Yes."]
+    lines = [{"instruction": f"Question {number}?", "output": answer} for number, answer in enumerate(answers)]
+    file.write_text("\n".join(json.dumps(line) for line in lines))
+    import_file(store, file, "desk")
+    target = store.read("SELECT id FROM candidates WHERE text = 'Yes.'")[0][0]
+    decide(store, target, "drop", "mia@mail.org asked | for it", "ana")
+    recipe = Recipe(rules=(RuleChoice("refusal", "drop"),))
+    card = (create_snapshot(store, "desk", "s", recipe).folder / "README.md").read_text()
+    assert "mia@mail.org" in card and "configs:" in card
+    sent = prepare_card(card)
+    assert [word for word in ("mia@", "ana", "I cannot", "such as |", "configs", "path:") if word in sent] == []
+    assert "| decision | 1 | 1 |\n| refusal | 1 | 1 |" in sent
+    assert sent.startswith('---\npretty_name: "desk"\n') and sent.count("\n---\n") == 1
