@@ -222,38 +222,6 @@ cli_people.register(app)
 cli_rules.register(app)
 cli_coverage.register(app)
 
-PANELS = {
-    "Begin": ("init", "up", "demo", "doctor"),
-    "Import, and look at what is there": (
-        "import", "rows", "row", "slices", "curate", "actions", "undo-action", "coverage", "lineage",
-    ),
-    "Ask people": (
-        "tasks", "next-labels", "rules", "gold", "suggest", "people", "agreement", "consensus", "models",
-        "export-judgements",
-    ),
-    "Make a dataset": ("check", "evaluation-sets", "subset", "export", "export-check", "mixture"),
-    "Tune, measure, review": ("train", "evaluate", "generate", "review", "report"),
-}  # fmt: skip
-"""The commands in the order of the loop, under the headings of `--help`; the group `snapshot` stands with datasets."""
-
-
-def arrange_commands() -> None:
-    """Puts every command under its heading."""
-    places = {name: (panel, place) for panel, names in PANELS.items() for place, name in enumerate(names)}
-    order = list(places)
-
-    def name_command(command: Any) -> str:
-        return str(command.name or command.callback.__name__.replace("_", "-"))
-
-    for command in app.registered_commands:
-        command.rich_help_panel = places[name_command(command)][0]
-    app.registered_commands.sort(key=lambda command: order.index(name_command(command)))
-    for group in app.registered_groups:
-        group.rich_help_panel = "Make a dataset"
-
-
-arrange_commands()
-
 
 def main() -> None:
     """Entry point of the console script."""

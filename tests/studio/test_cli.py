@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 import time
@@ -15,9 +14,15 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from pitchpipe.studio.cli import PANELS, app
+from pitchpipe.studio.cli import app
 
-COMMANDS = (*(name for names in PANELS.values() for name in names), "snapshot")
+COMMANDS = (
+    "init", "import", "tasks", "agreement", "snapshot", "export", "train", "evaluate", "generate", "review", "report",
+    "lineage", "people", "up", "demo", "doctor", "rules", "gold", "suggest", "export-check", "mixture", "check",
+    "evaluation-sets",
+    "rows", "row", "slices", "curate", "actions", "undo-action",
+    "coverage", "next-labels", "subset",
+)  # fmt: skip
 
 
 def pitchpipe(*words: str, workspace: Path) -> subprocess.CompletedProcess[str]:
@@ -55,14 +60,6 @@ def test_every_command_has_help(command: str) -> None:
     done = CliRunner().invoke(app, [command, "--help"])
     assert done.exit_code == 0
     assert "Usage" in done.stdout
-
-
-def test_help_lists_every_command_once_in_the_order_of_the_loop() -> None:
-    told = CliRunner().invoke(app, ["--help"]).stdout
-    named = re.findall(r"^│ ([a-z][a-z-]+)  ", told, flags=re.MULTILINE)
-    assert sorted(named) == sorted(COMMANDS)
-    headings = [told.index(f"─ {heading} ─") for heading in PANELS]
-    assert headings == sorted(headings)
 
 
 def test_from_import_to_export_each_command_prints_one_json_document(workspace: Path, tmp_path: Path) -> None:
