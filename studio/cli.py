@@ -16,10 +16,12 @@ from pitchpipe.studio.cli_exports import add_export_commands
 from pitchpipe.studio.cli_imports import show_preview
 from pitchpipe.studio.cli_options import DEFAULT_WORKSPACE, Json, ProjectName, RunId, Workspace
 from pitchpipe.studio.cli_output import Output, run_command
+from pitchpipe.studio.cli_panels import LoopGroup, name_panels
 from pitchpipe.studio.cli_queue import add_commands
 
 app = typer.Typer(
     name="pitchpipe",
+    cls=LoopGroup,
     help="From human judgements to a tuned model and back, on one machine.",
     no_args_is_help=True,
     add_completion=False,
@@ -221,6 +223,7 @@ def doctor(workspace: Workspace = DEFAULT_WORKSPACE, json: Json = False) -> None
 cli_people.register(app)
 cli_rules.register(app)
 cli_coverage.register(app)
+name_panels(app)
 
 
 def main() -> None:

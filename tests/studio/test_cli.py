@@ -12,17 +12,14 @@ from typing import Any
 
 import httpx
 import pytest
+from typer import Context
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from pitchpipe.studio.cli import app
+from pitchpipe.studio.cli_panels import PANELS, LoopGroup
 
-COMMANDS = (
-    "init", "import", "tasks", "agreement", "snapshot", "export", "train", "evaluate", "generate", "review", "report",
-    "lineage", "people", "up", "demo", "doctor", "rules", "gold", "suggest", "export-check", "mixture", "check",
-    "evaluation-sets",
-    "rows", "row", "slices", "curate", "actions", "undo-action",
-    "coverage", "next-labels", "subset",
-)  # fmt: skip
+COMMANDS = [name for names in PANELS.values() for name in names]
 
 
 def pitchpipe(*words: str, workspace: Path) -> subprocess.CompletedProcess[str]:
@@ -60,6 +57,21 @@ def test_every_command_has_help(command: str) -> None:
     done = CliRunner().invoke(app, [command, "--help"])
     assert done.exit_code == 0
     assert "Usage" in done.stdout
+
+
+def test_help_lists_every_command_in_a_panel_in_the_order_of_the_loop() -> None:
+    group = get_command(app)
+    assert isinstance(group, LoopGroup)
+    listed = group.list_commands(Context(group))
+    assert listed == COMMANDS
+    assert {name: getattr(group.commands[name], "rich_help_panel", None) for name in listed} == {
+        name: panel for panel, names in PANELS.items() for name in names
+    }
+    shown = CliRunner().invoke(app, ["--help"]).stdout
+    places = [shown.index(f"─ {panel} ─") for panel in PANELS]
+    assert places == sorted(places)
+    assert "─ Commands ─" not in shown
+    assert shown.index(" snapshot ") < shown.index(" export-check ")
 
 
 def test_from_import_to_export_each_command_prints_one_json_document(workspace: Path, tmp_path: Path) -> None:
