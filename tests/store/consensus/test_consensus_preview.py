@@ -24,7 +24,7 @@ from pitchpipe.store.projects import create_project
 from pitchpipe.store.queue.gold import set_gold
 from tests.store.judged import PROJECT, add_example, add_judgement, add_task, prefer
 
-PANDALM = Path(__file__).parent / "pandalm.map.toml"
+PANDALM = Path(__file__).parents[1] / "pandalm.map.toml"
 
 
 def say(unit: str, **answers: Any) -> list[Given]:

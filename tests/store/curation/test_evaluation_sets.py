@@ -18,7 +18,7 @@ from pitchpipe.store.importing.ingest import import_file
 from pitchpipe.store.projects import create_project
 
 WriteLines = Callable[[str, list[str]], Path]
-PANDALM = Path(__file__).with_name("pandalm.map.toml")
+PANDALM = Path(__file__).parents[1] / "pandalm.map.toml"
 
 
 def read_items(store: Store, file: Path, **options: Any) -> list[tuple[str, str]]:

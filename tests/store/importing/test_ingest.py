@@ -16,7 +16,7 @@ from pitchpipe.store.projects import create_project
 from pitchpipe.store.queue.queueing import claim_next_task
 
 WriteLines = Callable[[str, list[str]], Path]
-PANDALM = Path(__file__).parent / "pandalm.map.toml"
+PANDALM = Path(__file__).parents[1] / "pandalm.map.toml"
 
 
 def dump(store: Store) -> list[list[tuple[object, ...]]]:

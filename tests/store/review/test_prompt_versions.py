@@ -205,7 +205,7 @@ def test_the_lease_on_another_task_is_kept_before_what_is_asked(compare_store: S
 
 
 def test_the_shipped_guideline_is_split_into_its_clauses() -> None:
-    text = (Path(__file__).parents[2] / "prompts" / "guidelines" / "helpfulness.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "prompts" / "guidelines" / "helpfulness.md").read_text(encoding="utf-8")
     clauses = split_clauses(text)
     assert clauses[:3] == [
         "# What counts as a good answer",
