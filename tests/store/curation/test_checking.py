@@ -83,7 +83,7 @@ def test_what_a_curator_keeps_stays_and_is_told(filled: Store) -> None:
 
 
 def test_rules_after_a_mask_see_the_masked_text_as_in_a_snapshot(store: Store, tmp_path: Path) -> None:
-    """Two answers that differ in their address alone are the same once both read [EMAIL], whichever rule was named first."""
+    """Answers that differ in their address alone are the same once both read [EMAIL], whichever rule is named first."""
     create_project(store, "p", holdout_share=0.0)
     rows = [{"instruction": "Who?", "output": f"Write to {name}@mail.org today."} for name in ("ana", "ben")]
     (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
