@@ -2,7 +2,7 @@
 
 The measure of Tulu 3 (Lambert et al. 2024, 3.2) with what it lacks: every item is compared with every text (no search
 engine that returns the best hundred), numbers and operators are tokens, so that sums differ, and items too short for a
-run of 8 are found when they are the whole text. Short items must be covered more fully than long ones (an idea of
+run of 8 are found when they are the whole request. Short items must be covered more fully than long ones (an idea of
 decon, Ai2 2025), since one common phrase is half of an item of fifteen words.
 """
 
@@ -103,10 +103,15 @@ class EvaluationIndex:
         slope = (self._sizes - strict_until) / max(1, relaxed_from - strict_until)
         self._needed = np.clip(1 - slope * (1 - coverage), coverage, 1.0)
 
-    def find_matches(self, text: str) -> list[Match]:
-        """Every item that the text contains, the surest first."""
+    def find_matches(self, text: str, *, is_answer: bool = False) -> list[Match]:
+        """Every item that the text contains, the surest first.
+
+        Args:
+            is_answer: an answer below 8 tokens is no item word by word, since many requests rightly get "Yes."
+        """
         found: dict[int, tuple[bool, float]] = {place: (False, score) for place, score in self._find_covered(text)}
-        found |= dict.fromkeys(self._exact.get(find_exact_form(text), ()), (True, 1.0))
+        if not is_answer or len(read_tokens(text)) >= RUN:
+            found |= dict.fromkeys(self._exact.get(find_exact_form(text), ()), (True, 1.0))
         matches = [Match(*self._items[place][:2], score, exact, place) for place, (exact, score) in found.items()]
         return sorted(matches, key=lambda match: (not match.is_exact, -match.score, match.place))
 

@@ -69,6 +69,13 @@ def test_a_short_item_is_found_where_it_is_the_whole_text_only() -> None:
     assert hits[0].reason == "Its request is item i0 of the evaluation set 'exam', word by word."
 
 
+def test_a_short_answer_is_no_item_word_by_word_and_one_of_eight_words_is() -> None:
+    items = ["Yes", " ".join(WORDS[:7]), " ".join(WORDS[:8])]
+    rows = [make_answer(f"e{place}", f"Question {place}?", f"{item}.") for place, item in enumerate(items)]
+    assert [(hit.place, hit.evidence["exact"]) for hit in find(rows, items)] == [(2, True)]
+    assert [hit.place for hit in find([make_answer("e1", "yes!", "No.")], items)] == [0], "a request of any length is"
+
+
 def test_the_shorter_an_item_the_more_of_it_must_be_there() -> None:
     # 14 words: needed is 1 - (14 - 8)/(32 - 8) x 0.5 = 0.875; 8 of 14 are 57 %, 13 of 14 are 93 %.
     item = " ".join(WORDS[:14])
