@@ -86,7 +86,9 @@ def _describe(place: int, index: EvaluationIndex, best: Best) -> Finding:
 
 
 _DIALS = (
-    Parameter("coverage", 0.5, "Share of an item's words above which it counts as contained.", 0.1, 1.0),
+    Parameter(
+        "coverage", 0.5, "Share of an item's words above which it counts as contained; at 1 all of them.", 0.1, 1.0
+    ),
     Parameter("strict_until", 8, "Items of at most so many words must be contained wholly.", 0, 1000),
     Parameter("relaxed_from", 32, "Items of so many words and more need the coverage only.", 1, 1000),
 )

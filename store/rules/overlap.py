@@ -19,6 +19,7 @@ from pitchpipe.store.freezing.splitting import normalise_text
 
 RUN = 8
 _PLACES = 20
+_ROUNDING = 1e-9
 _MASK = (1 << _PLACES) - 1
 _FACTORS = np.array([pow(0x9E3779B97F4A7C15, place + 1, 1 << 64) for place in range(RUN)], np.uint64)
 # Scripts that write no spaces give a token a character, numbers keep their points, `-` before a digit is a sign.
@@ -74,7 +75,7 @@ class EvaluationIndex:
 
     Args:
         items: (name of the set, id, text) each.
-        coverage: share of an item's tokens above which it counts as contained, 0 to 1.
+        coverage: share of an item's tokens above which it counts as contained, 0 to 1; at 1 all must be there.
         strict_until: items of at most so many tokens must be covered wholly;
         relaxed_from: from so many on `coverage` is enough, and in between what is asked falls evenly.
     """
@@ -143,7 +144,8 @@ class EvaluationIndex:
         covers[:-1] = np.where(is_first[1:], RUN, np.minimum(RUN, places[1:] - places[:-1]))
         begins = np.flatnonzero(is_first)
         scores = np.add.reduceat(covers, begins) / self._sizes[items[begins]]
-        enough = (scores > self._coverage) & (scores >= self._needed[items[begins]] - 1e-9)
+        above = scores > min(self._coverage, 1 - _ROUNDING)  # nothing is above 1, and an item wholly there counts
+        enough = above & (scores >= self._needed[items[begins]] - _ROUNDING)
         yield from zip(items[begins][enough].tolist(), scores[enough].tolist(), strict=True)
 
 

@@ -43,6 +43,18 @@ def test_half_of_the_words_of_an_item_in_runs_of_eight_is_the_border() -> None:
     assert find([turns], [ITEM]) == []
 
 
+def test_a_coverage_of_one_asks_for_the_whole_item_and_finds_it_inside_a_longer_text() -> None:
+    rows = [
+        make_answer("e1", f"Please say: {ITEM}. Thank you.", "no"),
+        make_answer("e2", "Please say: " + " ".join(WORDS[:32]), "no"),
+        make_answer("e3", "Say something.", f"Here it is: {ITEM}!"),
+    ]
+    hits = find(rows, [ITEM], coverage=1.0)
+    assert [(hit.place, hit.evidence["score"], hit.evidence["exact"]) for hit in hits] == [
+        (0, 1.0, False), (2, 1.0, False)
+    ]  # fmt: skip
+
+
 def test_the_found_stretch_is_shown_in_the_text_as_it_stands() -> None:
     request = "Hello!  Please  say:\n" + ", ".join(word.upper() for word in WORDS[:20]) + " – thank you, item zoo."
     row = make_answer("e1", ["And first of all?", request], "no")
