@@ -4,9 +4,11 @@ A pair that two of three raters preferred teaches less than one that all did. It
 consensus where a model of raters gave one (`posterior`), else the share of raters behind it (`support`); what nobody
 was asked about has none and is left as it is.
 
-- `label_smoothing` of pairs: 1 - confidence, at least 0 and below one half, where a preference says nothing any more.
-  It is the chance that the label is the wrong way round, as in cDPO (Mitchell, "A note on DPO with noisy preferences",
-  2023). TRL's DPOConfig takes one number for all pairs, so it passes over the column; a loss of one's own can use it.
+- `label_smoothing` of pairs: the chance that the label is the wrong way round, as in cDPO (Mitchell, "A note on DPO
+  with noisy preferences", 2023): P(loser), and half of what says that neither is better, since a tie taken for a
+  preference is as often one way as the other. At least 0 and below one half, where a preference says nothing any more.
+  Rows without a model tell only how many agree, so all others count as against: 1 - support. TRL's DPOConfig takes one
+  number for all pairs, so it passes over the column; a loss of one's own can use it.
 - `weight`: times the confidence. Of a thumb up or down on a rating with a posterior, the confidence is the probability
   that the rating is on that side of the policy's line.
 """
@@ -44,18 +46,32 @@ def soften_rows(form: str, kept: Iterable[Row], rows: pl.DataFrame, policy: Form
     for row in kept:
         confidence = tell_confidence(sources[row["row_id"]], policy, row.get("label"))
         if policy.soft_labels and form in _PAIR_FORMS:
-            row["label_smoothing"] = smooth(confidence)
+            row["label_smoothing"] = smooth(tell_flip(sources[row["row_id"]], confidence))
         if policy.confidence_weights and confidence is not None:
             row["weight"] *= confidence
 
 
-def smooth(confidence: float | None) -> float:
-    """The chance that a label is the wrong way round.
+def tell_flip(row: Row, confidence: float | None) -> float | None:
+    """The chance that a pair's label is the wrong way round, 0 to 1; None where nobody was asked.
 
-    >>> smooth(0.75), smooth(0.3), smooth(None)
+    >>> tell_flip({"verdict": "a", "posterior": '{"a": 0.7, "b": 0.1, "tie": 0.2}'}, 0.7)
+    0.2
+    """
+    chances = json.loads(row["posterior"]) if row.get("posterior") else {}
+    if row["verdict"] not in chances:
+        return None if confidence is None else 1.0 - confidence
+    loser = "b" if row["verdict"] == "a" else "a"
+    undecided = sum(chance for verdict, chance in chances.items() if verdict not in ("a", "b"))
+    return float(chances.get(loser, 0.0) + undecided / 2)
+
+
+def smooth(flip: float | None) -> float:
+    """The label smoothing for that chance of a flip.
+
+    >>> smooth(0.25), smooth(0.7), smooth(None)
     (0.25, 0.49, 0.0)
     """
-    return 0.0 if confidence is None else min(max(1.0 - confidence, 0.0), MOST_SMOOTHING)
+    return 0.0 if flip is None else min(max(flip, 0.0), MOST_SMOOTHING)
 
 
 def tell_confidence(row: Row, policy: FormatPolicy, is_up: object = None) -> float | None:

@@ -1,8 +1,8 @@
 """How a recipe joins the answers to each question: by which strategy, to what, and which units it leaves out.
 
-An adjudication decides alone, whatever the strategy. Dawid-Skene is fitted once a question over the whole project, from
-what annotators said (known answers included, adjudicated units not), so a unit's value may rest on how its raters
-answered elsewhere.
+An adjudication decides alone, whatever the strategy, also over what other tasks say of the same answer. Dawid-Skene is
+fitted once a question over the whole project, from what annotators said (known answers included, adjudicated units
+not), so a unit's value may rest on how its raters answered elsewhere.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import polars as pl
 
 from pitchpipe.store.consensus.question_answers import LABELS, VERDICT, Given, collect_answers
 from pitchpipe.store.errors import UsageError
-from pitchpipe.store.freezing.knowledge import Knowledge
+from pitchpipe.store.freezing.knowledge import ADJUDICATED, Knowledge
 from pitchpipe.store.freezing.recipes import TIE_POLICIES, Recipe
 from pitchpipe.store.measures.consensus import (
     CHOICE_STRATEGIES,
@@ -143,16 +143,16 @@ class ConsensusPlan:
 
     def _join(self, question: str, unit: str, given: Sequence[Given]) -> Outcome:
         decided = [one for one in given if one.is_adjudicated]
+        given = decided or given
         model = self.models.get(question)
         is_number = is_scale(question, given) and (model is None or model.is_scale)
         strategy = self.choice.name_strategy(question, is_number)
         chances = model.find(unit) if model and not decided else None
         if strategy == DAWID_SKENE:
-            given = decided or given
             # What a curator decided, and what no model was found for, is joined as it is.
             strategy = model.strategy if model and chances else "majority"
         if question == VERDICT:
-            return _join_verdicts(given, strategy, chances)
+            return _join_verdicts(given, ADJUDICATED if decided else strategy, chances)
         values = [one.value if is_number else str(one.value) for one in given]
         if chances:
             found = (
@@ -163,7 +163,8 @@ class ConsensusPlan:
         else:
             found = aggregate_ratings(values, strategy) if is_number else majority(values)
         return Outcome(
-            found.value, found.support, found.strategy, found.n, found.is_tied, None, found.spread, _name(chances)
+            found.value, found.support, ADJUDICATED if decided else found.strategy, found.n, found.is_tied, None,
+            found.spread, _name(chances),
         )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from pitchpipe.store.freezing.knowledge import Recipe
 from pitchpipe.store.freezing.snapshot_building import Dataset, build_rows, count_rows
 from pitchpipe.store.freezing.snapshot_reading import find_chosen, read_knowledge
 from pitchpipe.store.projects import get_project
-from pitchpipe.store.rules.catalogue import find_rule
+from pitchpipe.store.rules.catalogue import find_rule, order_chain
 from pitchpipe.store.rules.reading import list_answers, list_spans, read_field, read_requests
 from pitchpipe.store.rules.rule import Action, Background, Hit, Row, RuleChoice
 
@@ -91,13 +91,13 @@ def preview_rules(
 
 
 def describe_dataset(made: Dataset, choices: Sequence[RuleChoice]) -> Preview:
-    """The counts of a chain, rule by rule, from what its recipe made.
+    """The counts of a chain, rule by rule as they are applied, from what its recipe made.
 
     >>> describe_dataset(Dataset([], [], [], [], []), []).kept
     0
     """
     counts, left = [], len(made.given)
-    for step, choice in enumerate(choices):
+    for step, choice in enumerate(order_chain(choices)):
         rule = find_rule(choice.rule)
         found = [hit for hit in made.hits if hit.step == step]
         parts = count_rows(hit.row for hit in found)

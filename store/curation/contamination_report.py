@@ -71,7 +71,7 @@ def _report(store: Store, project: str, sets: Mapping[str, Items]) -> list[Conta
     if sets:
         index = build_index(sets)
         for example_id, candidate_id, text in _list_texts(store, get_project(store, project).id):
-            for match in index.find_matches(text):
+            for match in index.find_matches(text, is_answer=candidate_id is not None):
                 known = hits[match.set_name].get(match.item_id)
                 if known is None or (match.is_exact, match.score) > (known["exact"], known["score"]):
                     hits[match.set_name][match.item_id] = {

@@ -37,7 +37,7 @@ class Recipe:
     slice: Slice | None = None
     """Only these examples; None: all."""
     rules: tuple[RuleChoice, ...] = ()
-    """Rules of quality in the order in which they are applied."""
+    """Rules of quality, applied in this order, but those against duplicates last (`catalogue.order_chain`)."""
     token_model: str = ""
     """Whose tokens the rules too_long and too_short count: embedded, a folder, a run's folder, a cached id."""
     weights: tuple[tuple[str, float], ...] = ()

@@ -55,8 +55,8 @@ def apply_quality(
 ) -> Outcome:
     """What a recipe's rules make of rows: the preview of rules and the snapshot both ask this, so they agree.
 
-    Rules are applied one after the other, each to what the one before left. A row that a curator decided to keep stays
-    whatever a rule finds, unless the rule is one of `CERTAIN`.
+    Rules are applied one after the other (`order_chain`), each to what the one before left. A row that a curator
+    decided to keep stays whatever a rule finds, unless the rule is one of `CERTAIN`.
     """
     kept = {target for target, decision in known.decisions.items() if decision["verdict"] == "keep"}
     background = replace(background, kept_ids=background.kept_ids | kept)

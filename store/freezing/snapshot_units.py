@@ -15,6 +15,7 @@ from typing import Any
 from pitchpipe.store.consensus.consensus_plan import ConsensusPlan, Outcome, explain_drop, explain_weak, plan_consensus
 from pitchpipe.store.consensus.question_answers import LABELS, VERDICT, Given, Ratings, collect_ratings, give, name_turn
 from pitchpipe.store.freezing.knowledge import (
+    ADJUDICATED,
     MEASURING,
     ROW_COLUMNS,
     DroppedUnit,
@@ -173,7 +174,9 @@ def _put_scores(row: Row, plan: ConsensusPlan, unit: str, ratings: Ratings) -> d
     supports = [outcome.support for outcome in outcomes.values() if outcome.support is not None]
     if outcomes:
         row["scores"] = json.dumps({question: one.value for question, one in outcomes.items()}, ensure_ascii=False)
-        strategy = plan.choice.strategy if not plan.choice.differs(outcomes) else _list_strategies(outcomes)
+        is_decided = any(one.strategy == ADJUDICATED for one in outcomes.values())
+        is_told_apart = is_decided or plan.choice.differs(outcomes)
+        strategy = _list_strategies(outcomes) if is_told_apart else plan.choice.strategy
         row["strategy"] = name_strategy([judgement for judgement, _ in ratings], strategy)
         row["support"] = sum(supports) / len(supports) if supports else None
     posteriors = {question: one.posterior for question, one in outcomes.items() if one.posterior}

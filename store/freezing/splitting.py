@@ -18,6 +18,8 @@ from pitchpipe.store.records import Message, Split
 
 NORMAL_FORM_VERSION = "norm_v1"
 _NOT_WORD = re.compile(r"[\W_]+")
+_ROUNDING = 1e-9
+"""0.55 * 20 is a little above 11."""
 _INSIDE_WORD = re.compile(r"(?<=\w)['’‐‑-](?=\w)")
 
 
@@ -107,10 +109,10 @@ def _compare(
     `n - ceil(threshold * n) + 1` elements of either, so only those are looked up, not the preamble all have in common.
     """
     shared = sum(shingle in index for shingle in shingles)
-    if shared < threshold * len(shingles):  # no reference can share enough
+    if shared < threshold * len(shingles) - _ROUNDING:  # no reference can share enough
         return
     rarest = sorted(shingles, key=lambda shingle: len(index.get(shingle, ())))
-    probes = rarest[: len(rarest) - ceil(threshold * len(rarest)) + 1]
+    probes = rarest[: len(rarest) - ceil(threshold * len(rarest) - _ROUNDING) + 1]
     for place in {place for shingle in probes for place in index.get(shingle, ())}:
         key, other = known[place]
         yield len(shingles & other) / len(shingles | other), key

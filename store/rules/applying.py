@@ -1,5 +1,7 @@
 """Applies a chain of rules to rows: each rule sees what those before it left, and every drop is listed.
 
+Rules against duplicates come last whatever order is named, so that no rule behind them takes the row that stays.
+
 Marking changes nothing. Masking puts placeholders into a copy of the row, which is what later rules see; the rows that
 were given stay as they are.
 """
@@ -11,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pitchpipe.store.errors import UsageError
-from pitchpipe.store.rules.catalogue import find_rule
+from pitchpipe.store.rules.catalogue import find_rule, order_chain
 from pitchpipe.store.rules.masking import mask_row
 from pitchpipe.store.rules.rule import Background, Hit, Row, Rule, RuleChoice, fill_parameters
 
@@ -39,6 +41,7 @@ def apply_rules(
     """The places of the rows that stay, in order, and every hit.
 
     Args:
+        choices: asked in the order of `order_chain`, which also numbers their steps.
         on_rule: told before each rule how many are done, and the title of the next.
         protects: whether a row stays although the rule of that id would drop it.
 
@@ -46,7 +49,7 @@ def apply_rules(
         UsageError: a rule, an action or a parameter is not known, or the background lacks what a rule needs. Nothing
             was looked at then.
     """
-    chain = [(check_choice(choice), choice) for choice in choices]
+    chain = [(check_choice(choice), choice) for choice in order_chain(choices)]
     kept, hits, left = list(range(len(rows))), [], list(rows)
     for done, ((rule, parameters), choice) in enumerate(chain):
         if on_rule is not None:

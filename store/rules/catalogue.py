@@ -1,6 +1,12 @@
-"""All rules by id, in the order in which a recipe usually asks them: cheap and certain ones first."""
+"""All rules by id, in the order in which a recipe usually asks them: cheap and certain ones first, duplicates last.
+
+Rules against duplicates are asked last whatever order a recipe names (`order_chain`): they leave a row out in favour of
+one that stays, and a rule behind them could take that one too.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from pitchpipe.store.errors import UsageError
 from pitchpipe.store.rules import contamination, duplicates, semantic
@@ -11,15 +17,13 @@ from pitchpipe.store.rules.pairs import LENGTH_ONLY, RATING_AGAINST_CHOICE, SAME
 from pitchpipe.store.rules.private_data import PERSONAL_DATA, SECRETS
 from pitchpipe.store.rules.prompt_mismatch import PROMPT_MISMATCH
 from pitchpipe.store.rules.repetition import REPETITION
-from pitchpipe.store.rules.rule import Rule
+from pitchpipe.store.rules.rule import Rule, RuleChoice
 
 _ALL: tuple[Rule, ...] = (
     EMPTY_ANSWER,
     SAME_ANSWERS,
     RATING_AGAINST_CHOICE,
     PROMPT_MISMATCH,
-    *duplicates.RULES,
-    *semantic.RULES,
     *contamination.RULES,
     REFUSAL,
     BOILERPLATE,
@@ -31,8 +35,22 @@ _ALL: tuple[Rule, ...] = (
     SAME_MODEL,
     PERSONAL_DATA,
     SECRETS,
+    *duplicates.RULES,
+    *semantic.RULES,
 )
 RULES: dict[str, Rule] = {rule.id: rule for rule in _ALL}
+
+
+_LAST = frozenset(rule.id for rule in (*duplicates.RULES, *semantic.RULES))
+
+
+def order_chain(choices: Sequence[RuleChoice]) -> tuple[RuleChoice, ...]:
+    """A chain in the order in which it is applied and its steps are numbered: as named, but duplicates last.
+
+    >>> [choice.rule for choice in order_chain([RuleChoice("near_duplicate"), RuleChoice("refusal")])]
+    ['refusal', 'near_duplicate']
+    """
+    return tuple(sorted(choices, key=lambda choice: choice.rule in _LAST))
 
 
 def find_rule(id: str) -> Rule:

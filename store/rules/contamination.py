@@ -48,14 +48,15 @@ def _find_contamination(
             turns = enumerate(read_turns(row))
             asked = [(f"messages.{turn}", said["content"]) for turn, said in turns if said["role"] == "user"]
             requests[row["messages"]] = _find_best(index, asked)
-        answered = _find_best(index, list(list_answers(row))) if parameters["answers"] else None
+        answered = _find_best(index, list(list_answers(row)), is_answer=True) if parameters["answers"] else None
         found = [best for best in (requests[row["messages"]], answered) if best is not None]
         if found:
             yield _describe(place, index, max(found, key=_weigh))
 
 
-def _find_best(index: EvaluationIndex, texts: Sequence[tuple[str, str]]) -> Best | None:
-    found = [(field, text, matches[0]) for field, text in texts if (matches := index.find_matches(text))]
+def _find_best(index: EvaluationIndex, texts: Sequence[tuple[str, str]], *, is_answer: bool = False) -> Best | None:
+    looked = ((field, text, index.find_matches(text, is_answer=is_answer)) for field, text in texts)
+    found = [(field, text, matches[0]) for field, text, matches in looked if matches]
     return max(found, key=_weigh, default=None)
 
 
@@ -85,7 +86,9 @@ def _describe(place: int, index: EvaluationIndex, best: Best) -> Finding:
 
 
 _DIALS = (
-    Parameter("coverage", 0.5, "Share of an item's words above which it counts as contained.", 0.1, 1.0),
+    Parameter(
+        "coverage", 0.5, "Share of an item's words above which it counts as contained; at 1 all of them.", 0.1, 1.0
+    ),
     Parameter("strict_until", 8, "Items of at most so many words must be contained wholly.", 0, 1000),
     Parameter("relaxed_from", 32, "Items of so many words and more need the coverage only.", 1, 1000),
 )
@@ -95,7 +98,7 @@ CONTAMINATION = Rule(
     title="Contains a test item",
     about=(
         "A request or answer shares runs of 8 words with most of an item of an evaluation set (Tulu 3, Lambert et al. "
-        "2024), or is a short item word by word: a test on that set would measure memory."
+        "2024), or a request is a short item word by word: a test on that set would measure memory."
     ),
     find=_find_contamination,
     parameters=(

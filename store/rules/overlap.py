@@ -2,7 +2,7 @@
 
 The measure of Tulu 3 (Lambert et al. 2024, 3.2) with what it lacks: every item is compared with every text (no search
 engine that returns the best hundred), numbers and operators are tokens, so that sums differ, and items too short for a
-run of 8 are found when they are the whole text. Short items must be covered more fully than long ones (an idea of
+run of 8 are found when they are the whole request. Short items must be covered more fully than long ones (an idea of
 decon, Ai2 2025), since one common phrase is half of an item of fifteen words.
 """
 
@@ -19,6 +19,7 @@ from pitchpipe.store.freezing.splitting import normalise_text
 
 RUN = 8
 _PLACES = 20
+_ROUNDING = 1e-9
 _MASK = (1 << _PLACES) - 1
 _FACTORS = np.array([pow(0x9E3779B97F4A7C15, place + 1, 1 << 64) for place in range(RUN)], np.uint64)
 # Scripts that write no spaces give a token a character, numbers keep their points, `-` before a digit is a sign.
@@ -74,7 +75,7 @@ class EvaluationIndex:
 
     Args:
         items: (name of the set, id, text) each.
-        coverage: share of an item's tokens above which it counts as contained, 0 to 1.
+        coverage: share of an item's tokens above which it counts as contained, 0 to 1; at 1 all must be there.
         strict_until: items of at most so many tokens must be covered wholly;
         relaxed_from: from so many on `coverage` is enough, and in between what is asked falls evenly.
     """
@@ -103,10 +104,15 @@ class EvaluationIndex:
         slope = (self._sizes - strict_until) / max(1, relaxed_from - strict_until)
         self._needed = np.clip(1 - slope * (1 - coverage), coverage, 1.0)
 
-    def find_matches(self, text: str) -> list[Match]:
-        """Every item that the text contains, the surest first."""
+    def find_matches(self, text: str, *, is_answer: bool = False) -> list[Match]:
+        """Every item that the text contains, the surest first.
+
+        Args:
+            is_answer: an answer below 8 tokens is no item word by word, since many requests rightly get "Yes."
+        """
         found: dict[int, tuple[bool, float]] = {place: (False, score) for place, score in self._find_covered(text)}
-        found |= dict.fromkeys(self._exact.get(find_exact_form(text), ()), (True, 1.0))
+        if not is_answer or len(read_tokens(text)) >= RUN:
+            found |= dict.fromkeys(self._exact.get(find_exact_form(text), ()), (True, 1.0))
         matches = [Match(*self._items[place][:2], score, exact, place) for place, (exact, score) in found.items()]
         return sorted(matches, key=lambda match: (not match.is_exact, -match.score, match.place))
 
@@ -138,7 +144,8 @@ class EvaluationIndex:
         covers[:-1] = np.where(is_first[1:], RUN, np.minimum(RUN, places[1:] - places[:-1]))
         begins = np.flatnonzero(is_first)
         scores = np.add.reduceat(covers, begins) / self._sizes[items[begins]]
-        enough = (scores > self._coverage) & (scores >= self._needed[items[begins]] - 1e-9)
+        above = scores > min(self._coverage, 1 - _ROUNDING)  # nothing is above 1, and an item wholly there counts
+        enough = above & (scores >= self._needed[items[begins]] - _ROUNDING)
         yield from zip(items[begins][enough].tolist(), scores[enough].tolist(), strict=True)
 
 

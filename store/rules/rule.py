@@ -100,7 +100,8 @@ class Hit:
     reason: str
     evidence: dict[str, Any]
     step: int = 0
-    """The place of the rule in the chain, in which a rule may stand twice with other dials."""
+    """The place of the rule in the chain as it is applied (`catalogue.order_chain`), in which a rule may
+    stand twice with other dials."""
     is_protected: bool = False
     """The rule would have dropped the row, and a curator's word keeps it; the action is then mark."""
     row: Row = field(default_factory=dict, repr=False)

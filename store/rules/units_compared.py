@@ -1,9 +1,11 @@
 """What the rules against duplicates compare: the texts of a dataset's rows, best first, apart by split and kind.
 
 On the *prompt* an example is one unit (its user turns), and all its rows follow it. On the *answer* the answer rows are
-units; answers below 8 words are not compared, since many requests rightly get "Yes." On *both* every row is a unit with
-two parts that must both be alike: its request and its answer, of a pair both answers (in either order). Rows of other
-kinds than these, and of the other side of the seal, are never compared: the leak gate looks across.
+units; answers below 8 words are not compared, since many requests rightly get "Yes." On *both* every row is a unit, and
+all its parts must be alike: its request and its answer, of a pair the winner and the loser (without a winner both
+answers together, in either order). What people said must be the same too: a pair won the other way round, or other
+labels, are a conflict to be seen, no duplicate. Rows of other kinds, and of the other side of the seal, are never
+compared: the leak gate looks across.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ ON = Parameter(
 )
 FIELDS = {"prompt": ["messages"], "answer": ["answer"], "both": ["messages", "answer"]}
 _LEAST_WORDS = 8
+_WON = ("a", "b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ def _gather_places(rows: Sequence[Row], on: str) -> dict[tuple[str, str, str], l
         if on == "prompt":
             key = (row["split"], "", row["example_id"])
         elif on == "both":
-            key = (row["split"], row["row_kind"], str(place))
+            key = (row["split"], _name_kind(row), str(place))
         elif row["row_kind"] == "answer" and len((row["answer"] or "").split()) >= _LEAST_WORDS:
             key = (row["split"], "answer", str(place))
         else:
@@ -67,12 +70,22 @@ def _describe_unit(rows: Sequence[Row], places: Sequence[int], best: int, on: st
     row = rows[best]
     # A rated turn inside a conversation shows only what was said before it, so the longest request is the example's.
     prompt = max(("\n".join(read_requests(rows[place])) for place in places), key=len) if on != "answer" else ""
-    parts = {"prompt": (prompt,), "answer": (row["answer"] or "",), "both": (prompt, _read_answers(row))}[on]
+    parts = {"prompt": (prompt,), "answer": (row["answer"] or "",), "both": (prompt, *_read_answers(row))}[on]
     candidates = (row.get(column) for column in ("candidate_id", "candidate_a", "candidate_b"))
     return Unit(parts, tuple(places), row["example_id"], tuple(candidate for candidate in candidates if candidate))
 
 
-def _read_answers(row: Row) -> str:
-    if row["row_kind"] == "pair":
-        return "\n".join(sorted((row["answer_a"] or "", row["answer_b"] or "")))
-    return row["answer"] or ""
+def _name_kind(row: Row) -> str:
+    """The kind of a row with what people said of it where that must be the same: verdict, labels, marked stretches."""
+    said = "a winner" if row.get("verdict") in _WON else row.get("verdict")
+    told = {"pair": said, "label": row.get("labels"), "span": row.get("spans")}.get(row["row_kind"])
+    return f"{row['row_kind']} {told or ''}"
+
+
+def _read_answers(row: Row) -> tuple[str, ...]:
+    if row["row_kind"] != "pair":
+        return (row["answer"] or "",)
+    a, b = row["answer_a"] or "", row["answer_b"] or ""
+    if row.get("verdict") in _WON:
+        return (a, b) if row["verdict"] == "a" else (b, a)
+    return ("\n".join(sorted((a, b))),)

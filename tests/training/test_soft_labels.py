@@ -33,6 +33,19 @@ def test_the_posterior_goes_before_the_support_and_smoothing_stays_below_one_hal
         assert [row["weight"] for row in kept] == pytest.approx([2 / 3, 0.9, 0.0, 1.0])
 
 
+def test_half_of_what_says_that_neither_is_better_counts_as_a_label_the_wrong_way_round() -> None:
+    """cDPO's epsilon is the chance of a flip: 0.1 + 0.4/2 = 0.3; 0 + (0.3 + 0.3)/2 = 0.3; 0.1 + 0.8/2 = 0.5, cut."""
+    rows = frame(
+        pair_row(1, support=1.0, posterior='{"a": 0.5, "b": 0.1, "tie": 0.4}'),
+        pair_row(2, support=1.0, posterior='{"b": 0.4, "tie": 0.3, "both_bad": 0.3}', verdict="b"),
+        pair_row(3, support=1.0, posterior='{"a": 0.1, "b": 0.1, "tie": 0.8}'),
+    )
+    for form in ("dpo", "reward"):
+        kept = build_rows(form, rows, SOFT).kept
+        assert [row["label_smoothing"] for row in kept] == pytest.approx([0.3, 0.3, 0.49])
+        assert [row["weight"] for row in kept] == pytest.approx([0.5, 0.4, 0.1])
+
+
 def test_weights_of_a_ranking_stay_shares_of_their_prompt() -> None:
     (row,) = build_rows("dpo", frame(pair_row(1, support=0.5, weight=1 / 3)), SOFT).kept
     assert row["weight"] == pytest.approx(1 / 6)

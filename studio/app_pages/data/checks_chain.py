@@ -32,7 +32,7 @@ ACTIONS = {"drop": "leave out", "mask": "mask", "mark": "only list"}
 
 
 def choose_chain(project: str) -> tuple[RuleChoice, ...]:
-    """Shows all rules by topic and returns the chosen ones in the order of the catalogue."""
+    """Shows all rules by topic and returns the chosen ones in the order of the catalogue, duplicates last."""
     chosen: dict[str, RuleChoice] = {}
     with st.container(key="card_checks_chain", gap="small"):
         st.subheader("Rules", anchor=False)

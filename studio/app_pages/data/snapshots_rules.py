@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from pitchpipe.store.freezing.recipes import Recipe
-from pitchpipe.store.rules.catalogue import RULES
+from pitchpipe.store.rules.catalogue import RULES, order_chain
 from pitchpipe.store.rules.rule import RuleChoice
 from pitchpipe.studio.app_pages.data.checks_chain import ACTIONS, ask_dials
 from pitchpipe.studio.rule_background import name_token_model, needs_model
@@ -15,14 +15,15 @@ from pitchpipe.studio.rule_background import name_token_model, needs_model
 
 def choose_rules(base: Recipe, key: str) -> dict[str, Any]:
     """Shows the chain of a recipe to be edited; returns its rules, and whose tokens they count."""
-    steps = name_steps(base.rules)
+    steps = name_steps(order_chain(base.rules))
     chosen = st.multiselect(
         "Rules of quality", [*dict.fromkeys([*steps, *RULES])], default=list(steps), format_func=_name_step,
         key=f"snapshots_rules_{key}", placeholder="None: nothing is left out for its quality",
-        help="Applied in this order. Checks shows what each of them finds.",
+        help="Applied in this order, but duplicates last, so that the row of each group that stays is not taken by "
+        "a later rule. Checks shows what each of them finds.",
     )  # fmt: skip
-    rules = tuple(
-        _edit_choice(steps.get(step) or RuleChoice(step, RULES[step].actions[0]), f"{step}_{key}") for step in chosen
+    rules = order_chain(
+        [_edit_choice(steps.get(step) or RuleChoice(step, RULES[step].actions[0]), f"{step}_{key}") for step in chosen]
     )
     if not needs_model(rules):
         return {"rules": rules, "token_model": ""}

@@ -125,10 +125,34 @@ def test_one_coin_posteriors_are_those_of_the_formula() -> None:
         assert {v: p / sum(raw.values()) for v, p in raw.items()} == pytest.approx(chances[unit], abs=2e-2)
 
 
-def test_a_curator_decides_alone_whatever_the_strategy() -> None:
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_curator_decides_alone_whatever_the_strategy(strategy: str) -> None:
     said = [*make_crowd(), answer("x", "cora", 1, adjudicated=True), answer("x", "ana", 0)]
-    assert join_all(Choice("dawid_skene"), "is_right", said)["x"].value == 1.0
-    assert join_all(Choice("dawid_skene"), "is_right", said)["x"].posterior is None
+    found = join_all(Choice(strategy), "is_right", said)["x"]
+    assert (found.value, found.n, found.posterior) == (1.0, 1, None)
+    assert (found.strategy, found.support) == ("adjudicated", 1.0)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_an_answer_that_two_tasks_ask_about_has_the_value_that_a_curator_decided_in_one(
+    store: Store, strategy: str
+) -> None:
+    """Adjudicated 4 in one task, rated 0 by another rater in the other, where nobody decided on the tone."""
+    add_example(store, "e", "a")
+    for task in ("t1", "t2"):
+        add_task(store, task, "e", "rate", "a")
+    add_judgement(store, "t1", "cora", {"helpfulness": 4}, source="adjudication")
+    add_judgement(store, "t2", "ben", {"helpfulness": 0, "tone": "warm"})
+    (row,) = build(store, Recipe(strategy, widest_spread=0))[0]
+    assert json.loads(row["scores"]) == {"helpfulness": 4, "tone": "warm"}
+    assert row["strategy"] == "helpfulness: adjudicated, tone: majority"
+
+
+@pytest.mark.parametrize("strategy", CHOICE_STRATEGIES)
+def test_a_verdict_that_a_curator_decided_is_no_vote_among_others(strategy: str) -> None:
+    said = [answer("x", "cora", "b", 2, adjudicated=True), *(answer("x", rater, "a", -3) for rater in RATERS)]
+    found = join_all(Choice(strategies={"verdict": strategy}), "verdict", said)["x"]
+    assert (found.value, found.strength, found.support, found.strategy) == ("b", 2, 1.0, "adjudicated")
 
 
 def test_where_no_two_judged_the_same_the_majority_stands_and_is_named() -> None:

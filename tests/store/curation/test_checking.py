@@ -83,7 +83,7 @@ def test_what_a_curator_keeps_stays_and_is_told(filled: Store) -> None:
 
 
 def test_rules_after_a_mask_see_the_masked_text_as_in_a_snapshot(store: Store, tmp_path: Path) -> None:
-    """Two answers that differ in their address alone are the same once both read [EMAIL]; whichever order decides."""
+    """Answers that differ in their address alone are the same once both read [EMAIL], whichever rule is named first."""
     create_project(store, "p", holdout_share=0.0)
     rows = [{"instruction": "Who?", "output": f"Write to {name}@mail.org today."} for name in ("ana", "ben")]
     (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
@@ -96,7 +96,9 @@ def test_rules_after_a_mask_see_the_masked_text_as_in_a_snapshot(store: Store, t
     assert (preview.kept, preview_snapshot(store, "p", Recipe(rules=(mask, double))).rows.height) == (1, 1)
     assert describe_hit(preview.hits[0])["excerpt"].endswith("@mail.org today.")  # as the rule saw it
     assert describe_hit(preview.hits[2])["excerpt"] == "Write to [EMAIL] today."
-    assert preview_rules(store, "p", [double, mask]).kept == 2
+    turned = preview_rules(store, "p", [double, mask])
+    assert [(count.rule, count.hits) for count in turned.rules] == [("personal_data", 2), ("exact_duplicate", 1)]
+    assert (turned.kept, turned.hits) == (1, preview.hits)
 
 
 def test_any_chain_finds_in_a_preview_what_it_finds_in_a_snapshot(store: Store, tmp_path: Path) -> None:

@@ -84,15 +84,21 @@ def test_a_set_never_changes_and_is_listed_with_its_hash(store: Store, write_lin
     assert len(read_evaluation_sets(store, "p")["exam"]) == 2, "sets of another project are not mixed in"
 
 
+ASKED = "to what was asked in full length"
+
+
 def test_the_report_counts_items_in_requests_and_answers_of_the_open_side(
     store: Store, write_lines: WriteLines
 ) -> None:
     create_project(store, "p", holdout_share=0.0)
-    rows = [{"prompt": f"Question {n}?", "completion": f"Answer {n}."} for n in range(60)]
+    # Shorter answers are not compared as a whole.
+    rows = [{"prompt": f"Question {n}?", "completion": f"Answer {n} {ASKED}."} for n in range(60)]
     import_file(store, write_lines("rows.jsonl", [json.dumps(row) for row in rows]), "p")
     create_project(store, "sealed", holdout_share=0.5, salt="x")
     import_file(store, write_lines("rows.jsonl", [json.dumps(row) for row in rows]), "sealed")
-    items = [{"id": n, "prompt": f"question {n}"} for n in range(59, 100)] + [{"id": "x", "prompt": "Answer 3"}]
+    items = [{"id": n, "prompt": f"question {n}"} for n in range(59, 100)] + [
+        {"id": "x", "prompt": f"Answer 3 {ASKED}"}
+    ]
     exam = write_lines("exam.jsonl", [json.dumps(item) for item in items])
     for project in ("p", "sealed"):
         add_evaluation_set(store, project, exam, "exam")

@@ -65,3 +65,16 @@ def test_looking_up_only_the_rarest_shingles_finds_what_comparing_all_pairs_find
 
 def enumerate_texts(texts: list[str]) -> list[tuple[str, str]]:
     return [(str(number), text) for number, text in enumerate(texts)]
+
+
+@pytest.mark.parametrize(("words", "fewer", "similarity"), [(24, 15, 0.55), (29, 18, 0.56)])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_request_just_at_the_threshold_is_found(words: int, fewer: int, similarity: float, turned: bool) -> None:
+    """24 words have 20 runs of five, the first 15 of them 11: 11/20 = 0.55. 29 have 25, 18 have 14: 14/25 = 0.56."""
+    texts = [
+        ("whole", " ".join(f"word{n}" for n in range(words))),
+        ("part", " ".join(f"word{n}" for n in range(fewer))),
+    ]
+    first, second = texts[::-1] if turned else texts
+    assert find_near_duplicates([first], [second], similarity) == {first[0]: (second[0], similarity)}
+    assert find_near_duplicates([first], [second], similarity + 1e-6) == {}

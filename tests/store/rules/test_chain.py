@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pitchpipe.store.curation.encoding import encode_tfidf
 from pitchpipe.store.errors import UsageError
 from pitchpipe.store.rules.applying import apply_rules
-from pitchpipe.store.rules.catalogue import RULES
+from pitchpipe.store.rules.catalogue import RULES, order_chain
 from pitchpipe.store.rules.masking import mask_row
 from pitchpipe.store.rules.reading import list_spans, read_field
 from pitchpipe.store.rules.rule import Background, Parameter, RuleChoice
@@ -137,6 +137,28 @@ def test_a_later_rule_sees_only_what_earlier_ones_left() -> None:
         ("too_short", 1),
     ]
     assert [hit.place for hit in apply_rules(rows, chain[::-1], BACKGROUND).hits if hit.rule == "too_short"] == [0, 1]
+
+
+DUPLICATES = ("exact_duplicate", "near_duplicate", "semantic_duplicate", "semantic_neighbour")
+
+
+def test_no_other_rule_takes_the_row_that_a_duplicate_went_for() -> None:
+    """The longer answer would lead, but it refuses; asked first, the duplicates left nothing of the request."""
+    refusing = answer("I'm sorry, but I can't help with that at all, whatever you say.", example_id="e1")
+    rows = [refusing, answer("It is a fish.", example_id="e2")]
+    on_prompt = RuleChoice("exact_duplicate", "drop", (("on", "prompt"),))
+    for chain in ([on_prompt, RuleChoice("refusal")], [RuleChoice("refusal"), on_prompt]):
+        outcome = apply_rules(rows, chain, BACKGROUND)
+        assert outcome.kept == [1]
+        assert [(hit.rule, hit.step) for hit in outcome.hits] == [("refusal", 0)]
+
+
+def test_rules_against_duplicates_come_last_and_else_the_named_order_stands() -> None:
+    named = ["near_duplicate", "secrets", "exact_duplicate", "refusal", "semantic_neighbour", "empty_answer"]
+    assert [choice.rule for choice in order_chain([RuleChoice(rule) for rule in named])] == [
+        "secrets", "refusal", "empty_answer", "near_duplicate", "exact_duplicate", "semantic_neighbour"
+    ]  # fmt: skip
+    assert tuple(RULES)[-4:] == DUPLICATES, "Checks shows the catalogue's order, which is the one applied"
 
 
 def test_a_chain_with_a_mistake_is_refused_before_any_rule_runs() -> None:

@@ -43,6 +43,18 @@ def test_half_of_the_words_of_an_item_in_runs_of_eight_is_the_border() -> None:
     assert find([turns], [ITEM]) == []
 
 
+def test_a_coverage_of_one_asks_for_the_whole_item_and_finds_it_inside_a_longer_text() -> None:
+    rows = [
+        make_answer("e1", f"Please say: {ITEM}. Thank you.", "no"),
+        make_answer("e2", "Please say: " + " ".join(WORDS[:32]), "no"),
+        make_answer("e3", "Say something.", f"Here it is: {ITEM}!"),
+    ]
+    hits = find(rows, [ITEM], coverage=1.0)
+    assert [(hit.place, hit.evidence["score"], hit.evidence["exact"]) for hit in hits] == [
+        (0, 1.0, False), (2, 1.0, False)
+    ]  # fmt: skip
+
+
 def test_the_found_stretch_is_shown_in_the_text_as_it_stands() -> None:
     request = "Hello!  Please  say:\n" + ", ".join(word.upper() for word in WORDS[:20]) + " – thank you, item zoo."
     row = make_answer("e1", ["And first of all?", request], "no")
@@ -67,6 +79,13 @@ def test_a_short_item_is_found_where_it_is_the_whole_text_only() -> None:
         (0, True, [[0, 29, "contamination"]])
     ]
     assert hits[0].reason == "Its request is item i0 of the evaluation set 'exam', word by word."
+
+
+def test_a_short_answer_is_no_item_word_by_word_and_one_of_eight_words_is() -> None:
+    items = ["Yes", " ".join(WORDS[:7]), " ".join(WORDS[:8])]
+    rows = [make_answer(f"e{place}", f"Question {place}?", f"{item}.") for place, item in enumerate(items)]
+    assert [(hit.place, hit.evidence["exact"]) for hit in find(rows, items)] == [(2, True)]
+    assert [hit.place for hit in find([make_answer("e1", "yes!", "No.")], items)] == [0], "a request of any length is"
 
 
 def test_the_shorter_an_item_the_more_of_it_must_be_there() -> None:

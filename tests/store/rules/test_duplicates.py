@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pitchpipe.store.curation.encoding import encode_tfidf
 from pitchpipe.store.freezing.splitting import shingle_text
 from pitchpipe.store.rules.applying import apply_rules
 from pitchpipe.store.rules.leaders import follow_leaders
@@ -23,6 +24,7 @@ def find(rows: list[Row], rule: str, background: Background | None = None, **par
     return {rows[hit.place]["example_id"]: hit.evidence["other"] for hit in outcome.hits}
 
 
+ENCODERS = Background(encoders={"tfidf": encode_tfidf})
 WORDS = " ".join(f"word{number}" for number in range(1, 41))
 
 
@@ -101,6 +103,37 @@ def test_pairs_are_compared_with_pairs_and_the_sides_do_not_matter() -> None:
         make_answer("e3", WORDS, "left answer\nright answer"),
     ]
     assert set(find(rows, "exact_duplicate")) in ({"e1"}, {"e2"})
+
+
+@pytest.mark.parametrize("rule", ["exact_duplicate", "near_duplicate", "semantic_duplicate"])
+def test_pairs_that_were_won_the_other_way_round_are_no_duplicates(rule: str) -> None:
+    """e2 is e1 with the sides changed, so that the same text won; in e3 the other one did, e4 and e5 have no winner."""
+    left, right = "It is in the upper drawer.", "Nobody has ever seen that thing."
+    rows = [
+        make_pair("e1", WORDS, left, right, verdict="a", n_judgements=5),
+        make_pair("e2", WORDS, right, left, verdict="b"),
+        make_pair("e3", WORDS, left, right, verdict="b"),
+        make_pair("e4", WORDS, left, right, verdict="tie"),
+        make_pair("e5", WORDS, left, right, verdict="both_bad"),
+        make_pair("e6", WORDS, right, left, verdict="tie", n_judgements=5),
+    ]
+    assert find(rows, rule, ENCODERS) == {"e2": "e1", "e4": "e6"}
+
+
+@pytest.mark.parametrize("rule", ["exact_duplicate", "near_duplicate", "semantic_duplicate"])
+def test_the_same_text_with_other_labels_or_marks_is_no_duplicate(rule: str) -> None:
+    def say(id: str, kind: str, judgements: int, **said: str) -> Row:
+        return make_answer(id, WORDS, "It is in the drawer.", row_kind=kind, n_judgements=judgements, **said)
+
+    rows = [
+        say("e1", "label", 5, labels='["refund"]'),
+        say("e2", "label", 1, labels='["refund"]'),
+        say("e3", "label", 1, labels='["other"]'),
+        say("e4", "span", 5, spans='[{"start":0,"end":2,"label":"vague"}]'),
+        say("e5", "span", 1, spans='[{"start":0,"end":2,"label":"vague"}]'),
+        say("e6", "span", 1, spans="[]"),
+    ]
+    assert find(rows, rule, ENCODERS) == {"e2": "e1", "e5": "e4"}
 
 
 def test_a_sealed_row_and_an_open_one_never_take_each_others_place() -> None:
