@@ -192,6 +192,29 @@ def test_what_takes_long_is_made_behind_the_page_and_decisions_are_seen_at_once(
     assert count_rows(open_catalogue(compare_store, "p"), Slice(filters=(("judgements", ">=", 1.0),))) == 1
 
 
+def test_a_catalogue_that_could_not_be_made_behind_the_page_leaves_the_earlier_one_and_is_tried_again(
+    compare_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("_CHECK_SECONDS", 0.0), ("_PATIENCE", 0.0), ("_AT_ONCE_SECONDS", 0.0)):
+        monkeypatch.setattr(catalogue, name, value)
+    made, make, tried = open_catalogue(compare_store, "p"), catalogue._make, []
+
+    def make_at_the_second_try(store: Store, project_id: str) -> catalogue.Catalogue:
+        tried.append(project_id)
+        if len(tried) == 1:
+            raise OSError("no space left on device")
+        return make(store, project_id)
+
+    monkeypatch.setattr(catalogue, "_make", make_at_the_second_try)
+    judge(compare_store, "ana", {"verdict": "a", "strength": -1})
+    deadline = time.monotonic() + 30
+    while open_catalogue(compare_store, "p") is made:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert len(tried) == 2
+    assert count_rows(open_catalogue(compare_store, "p"), Slice(filters=(("judgements", ">=", 1.0),))) == 1
+
+
 def test_slices_are_saved_read_and_forgotten(own_shop: Store) -> None:
     late = Slice("late", (("raters", ">=", 2.0), ("category", "is", ("payment",))), "SELECT example_id FROM judgements")
     save_slice(own_shop, "p", "  late   money ", late, "cora")
