@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -207,6 +207,24 @@ def list_rows(
         f"LIMIT ? OFFSET ?) AS page USING (number) ORDER BY {order}",
         [*values, limit, offset],
     )
+
+
+def stream_rows(
+    catalogue: Catalogue, slice: Slice, columns: Sequence[str], at_once: int = 50_000
+) -> Iterator[pl.DataFrame]:
+    """All examples of a slice in the order in which they came, in frames of some `at_once` rows; one empty frame first.
+
+    All are of one moment, whatever is decided meanwhile.
+
+    Raises:
+        UsageError: the slice's SQL is refused.
+    """
+    where, values = find_where(catalogue, slice)
+    sql = f"SELECT {', '.join(columns)} FROM examples WHERE {where} ORDER BY number"
+    batches = catalogue.connection.cursor().execute(sql, values).to_arrow_reader(at_once)
+    yield pl.DataFrame(batches.schema.empty_table())
+    for batch in batches:
+        yield pl.DataFrame(batch)
 
 
 def count_rows(catalogue: Catalogue, slice: Slice) -> int:

@@ -13,7 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pitchpipe.store.curation import catalogue
-from pitchpipe.store.curation.catalogue import count_facets, count_rows, list_ids, list_rows, open_catalogue
+from pitchpipe.store.curation.catalogue import (
+    count_facets,
+    count_rows,
+    list_ids,
+    list_rows,
+    open_catalogue,
+    stream_rows,
+)
 from pitchpipe.store.curation.catalogue_charts import read_shape
 from pitchpipe.store.curation.catalogue_filters import FIELDS, OPERATORS, Slice, check_condition, fold, parse_condition
 from pitchpipe.store.curation.curating import act_on
@@ -131,6 +138,17 @@ def test_pages_follow_each_other_in_the_chosen_order(shop: Store) -> None:
     for wrong in ({"sort": "position; DROP TABLE tasks"}, {"columns": ["folded"]}, {"limit": 0}, {"offset": -1}):
         with pytest.raises(UsageError):
             list_rows(made, Slice(), **wrong)  # type: ignore[arg-type]
+
+
+def test_all_rows_come_in_frames_of_one_moment(own_shop: Store) -> None:
+    frames = stream_rows(open_catalogue(own_shop, "p", is_fresh=True), Slice(), ("request", "decision"), at_once=1)
+    found = [next(frames), next(frames)]  # the first one is empty: it tells the columns where there are no rows
+    act_on(own_shop, "p", "drop", find_examples(own_shop, "p", Slice()), note="x", actor="cora")
+    open_catalogue(own_shop, "p")
+    told = [row for frame in [*found, *frames] for row in frame.iter_rows()]
+    assert told == [("Where is my café order?", "undecided"), ("Refund, please", "undecided")]
+    nothing = list(stream_rows(open_catalogue(own_shop, "p"), Slice("nowhere"), ("request", "tags")))
+    assert [frame.height for frame in nothing] == [0] and nothing[0].columns == ["request", "tags"]
 
 
 def test_facets_count_the_values_of_the_slice(own_shop: Store) -> None:
