@@ -8,9 +8,10 @@ where it takes longer. Decisions and tags are always read at once.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -48,6 +49,9 @@ FACETS = ("source", "category", "side", "decision", "kinds", "tags", "rating")
 """What is counted beside the rows."""
 _COLUMNS = ("example_id", "request", "source", "category", "side", "answers", "judgements", "rating", "agreement",
             "decision", "tags")  # fmt: skip
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -120,7 +124,7 @@ def open_catalogue(store: Store, project: str, *, is_fresh: bool = False) -> Cat
 
 def _bring_up_to_date(shelf: _Shelf, store: Store, project_id: str, is_fresh: bool) -> Catalogue:
     if shelf.under_way is not None and (shelf.under_way.done() or is_fresh):
-        shelf.catalogue, shelf.under_way = shelf.under_way.result(), None
+        _take_over(shelf, shelf.under_way)
     found = shelf.catalogue
     if found is None:
         shelf.catalogue = found = _make(store, project_id)
@@ -139,6 +143,16 @@ def _bring_up_to_date(shelf: _Shelf, store: Store, project_id: str, is_fresh: bo
             shelf.under_way = _maker.submit(_make, store, project_id)
     _renew_marks(found, store)
     return found
+
+
+def _take_over(shelf: _Shelf, under_way: Future[Catalogue]) -> None:
+    """Puts what was made behind the page in the place of what is there; where that failed, the earlier one stays."""
+    shelf.under_way = None
+    try:
+        shelf.catalogue = under_way.result()
+    except Exception:  # noqa: BLE001 - whatever it was, the log has it
+        # A page that only looks is not to blame for it, and the next look that finds a change tries again.
+        _log.exception("a catalogue could not be made behind the page; the one before is shown")
 
 
 def _make(store: Store, project_id: str) -> Catalogue:
@@ -193,6 +207,24 @@ def list_rows(
         f"LIMIT ? OFFSET ?) AS page USING (number) ORDER BY {order}",
         [*values, limit, offset],
     )
+
+
+def stream_rows(
+    catalogue: Catalogue, slice: Slice, columns: Sequence[str], at_once: int = 50_000
+) -> Iterator[pl.DataFrame]:
+    """All examples of a slice in the order in which they came, in frames of some `at_once` rows; one empty frame first.
+
+    All are of one moment, whatever is decided meanwhile.
+
+    Raises:
+        UsageError: the slice's SQL is refused.
+    """
+    where, values = find_where(catalogue, slice)
+    sql = f"SELECT {', '.join(columns)} FROM examples WHERE {where} ORDER BY number"
+    batches = catalogue.connection.cursor().execute(sql, values).to_arrow_reader(at_once)
+    yield pl.DataFrame(batches.schema.empty_table())
+    for batch in batches:
+        yield pl.DataFrame(batch)
 
 
 def count_rows(catalogue: Catalogue, slice: Slice) -> int:

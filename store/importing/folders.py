@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def list_parts(folder: Path) -> list[FolderPart]:
     """The data files of a folder in their order, with the splits that they declare.
 
     Raises:
-        ImportFileError: it holds none, or a saved dataset whose files are not all there.
+        ImportFileError: it holds none, too many or files of several kinds, or a saved dataset lacks some of its files.
     """
     splits = _read_json(folder / "dataset_dict.json").get("splits")
     if isinstance(splits, list):
@@ -51,15 +52,32 @@ def list_parts(folder: Path) -> list[FolderPart]:
         return [FolderPart(part.path, name) for name in names for part in _list_saved(folder / name)]
     if (folder / "state.json").is_file():
         return _list_saved(folder)
+    shards = _find_shards(folder)
+    return [FolderPart(path, _name_split(path, folder)) for path in shards]
+
+
+def _find_shards(folder: Path) -> list[Path]:
+    """The data files of a folder that no state describes, by path: of one kind, and not too many."""
     found = sorted(path for path in folder.rglob("*") if _is_data(path, folder))
-    for suffix in _SHARDS:
-        shards = [path for path in found if path.suffix.lower() == suffix]
-        if shards:
-            return [FolderPart(path, _name_split(path, folder)) for path in shards[:_MOST_FILES]]
-    raise ImportFileError(
-        f"{folder} holds no data files.",
-        f"Name a folder with {', '.join(_SHARDS)} files or a saved dataset, or a file.",
-    )
+    shards = [path for path in found if path.suffix.lower() in _SHARDS]
+    if not shards:
+        raise ImportFileError(
+            f"{folder} holds no data files.",
+            f"Name a folder with {', '.join(_SHARDS)} files or a saved dataset, or a file.",
+        )
+    kinds = Counter(path.suffix.lower() for path in shards)
+    if len(kinds) > 1:
+        told = " and ".join(f"{count:,} {kind}" for kind, count in sorted(kinds.items()))
+        raise ImportFileError(
+            f"{folder} holds files of {len(kinds)} kinds: {told}.",
+            "Put the files of each kind into a folder of their own and import it, or import them one by one.",
+        )
+    if len(shards) > _MOST_FILES:
+        raise ImportFileError(
+            f"{folder} holds {len(shards):,} data files.",
+            f"Import at most {_MOST_FILES:,} at once: join or divide them.",
+        )
+    return shards
 
 
 def hash_source(path: Path) -> str:
@@ -67,7 +85,7 @@ def hash_source(path: Path) -> str:
     if not path.is_dir():
         return hash_file(path)
     files = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
-    return hash_value([[str(file.relative_to(path)), hash_file(file)] for file in files[:_MOST_FILES]])
+    return hash_value([[str(file.relative_to(path)), hash_file(file)] for file in files])
 
 
 def _is_data(path: Path, folder: Path) -> bool:

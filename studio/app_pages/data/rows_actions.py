@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from io import BytesIO
 
+import polars as pl
 import streamlit as st
 
 from pitchpipe.prompts.library import PromptError, load_screen
 from pitchpipe.store.curation import curating
-from pitchpipe.store.curation.catalogue import Catalogue, list_ids, list_rows
+from pitchpipe.store.curation.catalogue import Catalogue, list_ids, stream_rows
 from pitchpipe.store.curation.catalogue_filters import Slice
 from pitchpipe.store.curation.curating import Action
 from pitchpipe.store.database import Store
@@ -55,13 +57,13 @@ def show_actions(
 
 def write_csv(made: Catalogue, slice: Slice) -> bytes:
     """All rows of a slice as CSV in UTF-8; cells that a spreadsheet would run as formulas begin with an apostrophe."""
-    import polars as pl
-
-    frame = list_rows(made, slice, limit=100_000, columns=_CSV_COLUMNS)
-    frame = frame.with_columns(pl.col(pl.List(pl.String)).list.join(", "))
-    texts = [name for name, kind in frame.schema.items() if kind == pl.String]
-    safe = [pl.col(name).map_elements(neutralise_cell, return_dtype=pl.String) for name in texts]
-    return frame.with_columns(safe).write_csv().encode("utf-8")
+    written = BytesIO()
+    for frame in stream_rows(made, slice, _CSV_COLUMNS):
+        flat = frame.with_columns(pl.col(pl.List(pl.String)).list.join(", "))
+        texts = [name for name, kind in flat.schema.items() if kind == pl.String]
+        safe = [pl.col(name).map_elements(neutralise_cell, return_dtype=pl.String) for name in texts]
+        flat.with_columns(safe).write_csv(written, include_header=written.tell() == 0)
+    return written.getvalue()
 
 
 def _show_scope(found: int, chosen: list[str]) -> bool:

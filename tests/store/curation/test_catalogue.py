@@ -13,7 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pitchpipe.store.curation import catalogue
-from pitchpipe.store.curation.catalogue import count_facets, count_rows, list_ids, list_rows, open_catalogue
+from pitchpipe.store.curation.catalogue import (
+    count_facets,
+    count_rows,
+    list_ids,
+    list_rows,
+    open_catalogue,
+    stream_rows,
+)
 from pitchpipe.store.curation.catalogue_charts import read_shape
 from pitchpipe.store.curation.catalogue_filters import FIELDS, OPERATORS, Slice, check_condition, fold, parse_condition
 from pitchpipe.store.curation.curating import act_on
@@ -133,6 +140,17 @@ def test_pages_follow_each_other_in_the_chosen_order(shop: Store) -> None:
             list_rows(made, Slice(), **wrong)  # type: ignore[arg-type]
 
 
+def test_all_rows_come_in_frames_of_one_moment(own_shop: Store) -> None:
+    frames = stream_rows(open_catalogue(own_shop, "p", is_fresh=True), Slice(), ("request", "decision"), at_once=1)
+    found = [next(frames), next(frames)]  # the first one is empty: it tells the columns where there are no rows
+    act_on(own_shop, "p", "drop", find_examples(own_shop, "p", Slice()), note="x", actor="cora")
+    open_catalogue(own_shop, "p")
+    told = [row for frame in [*found, *frames] for row in frame.iter_rows()]
+    assert told == [("Where is my café order?", "undecided"), ("Refund, please", "undecided")]
+    nothing = list(stream_rows(open_catalogue(own_shop, "p"), Slice("nowhere"), ("request", "tags")))
+    assert [frame.height for frame in nothing] == [0] and nothing[0].columns == ["request", "tags"]
+
+
 def test_facets_count_the_values_of_the_slice(own_shop: Store) -> None:
     first = list_ids(open_catalogue(own_shop, "p"), Slice())[0]
     act_on(own_shop, "p", "tag", [first], note="", actor="cora", tag="look")
@@ -189,6 +207,29 @@ def test_what_takes_long_is_made_behind_the_page_and_decisions_are_seen_at_once(
     while open_catalogue(compare_store, "p") is made:
         assert time.monotonic() < deadline
         time.sleep(0.05)
+    assert count_rows(open_catalogue(compare_store, "p"), Slice(filters=(("judgements", ">=", 1.0),))) == 1
+
+
+def test_a_catalogue_that_could_not_be_made_behind_the_page_leaves_the_earlier_one_and_is_tried_again(
+    compare_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("_CHECK_SECONDS", 0.0), ("_PATIENCE", 0.0), ("_AT_ONCE_SECONDS", 0.0)):
+        monkeypatch.setattr(catalogue, name, value)
+    made, make, tried = open_catalogue(compare_store, "p"), catalogue._make, []
+
+    def make_at_the_second_try(store: Store, project_id: str) -> catalogue.Catalogue:
+        tried.append(project_id)
+        if len(tried) == 1:
+            raise OSError("no space left on device")
+        return make(store, project_id)
+
+    monkeypatch.setattr(catalogue, "_make", make_at_the_second_try)
+    judge(compare_store, "ana", {"verdict": "a", "strength": -1})
+    deadline = time.monotonic() + 30
+    while open_catalogue(compare_store, "p") is made:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert len(tried) == 2
     assert count_rows(open_catalogue(compare_store, "p"), Slice(filters=(("judgements", ">=", 1.0),))) == 1
 
 

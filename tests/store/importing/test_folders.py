@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pitchpipe.store.errors import ImportFileError, NotFoundError
-from pitchpipe.store.importing import read_examples
+from pitchpipe.store.importing import folders, read_examples
 from pitchpipe.store.importing.folders import hash_source
 from pitchpipe.store.importing.progress import ReadMeter
 from pitchpipe.store.records import ParsedRow, RejectedRow, Split
@@ -75,6 +75,26 @@ def test_a_rejected_row_of_a_folder_names_its_file(tmp_path: Path) -> None:
     (tmp_path / "b.jsonl").write_text('{"prompt": "q", "completion": ""}\n{"prompt"\n')
     rejects = [row for row in read_examples(tmp_path) if isinstance(row, RejectedRow)]
     assert [(row.line, row.reason.partition(":")[0]) for row in rejects] == [(1, "b.jsonl"), (2, "b.jsonl")]
+
+
+def test_a_folder_with_files_of_several_kinds_is_refused_with_their_names(tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").write_text('{"prompt": "q", "completion": "a"}\n')
+    (tmp_path / "test.csv").write_text("prompt,completion\nq,a\n")
+    with pytest.raises(ImportFileError) as caught:
+        read_examples(tmp_path)
+    assert caught.value.happened.endswith("holds files of 2 kinds: 1 .csv and 1 .jsonl.")
+
+
+def test_a_folder_with_too_many_files_is_refused_rather_than_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folders, "_MOST_FILES", 2)
+    for name in "abc":
+        (tmp_path / f"{name}.jsonl").write_text('{"prompt": "q", "completion": "a"}\n')
+    with pytest.raises(ImportFileError, match="holds 3 data files"):
+        read_examples(tmp_path)
+    (tmp_path / "c.jsonl").unlink()
+    assert len(read(tmp_path)) == 2
 
 
 def test_a_state_that_names_a_file_elsewhere_reads_no_file_elsewhere(tmp_path: Path) -> None:

@@ -209,3 +209,14 @@ def test_the_table_as_csv_holds_no_formula(desk: Store) -> None:
     made = catalogue.open_catalogue(desk, PROJECT, is_fresh=True)
     frame = pl.read_csv(write_csv(made, Slice()))
     assert frame.height == 5 and frame["category"][0] == "'=cmd()"
+
+
+def test_the_table_as_csv_holds_all_rows_however_many(desk: Store) -> None:
+    made = catalogue.open_catalogue(desk, PROJECT, is_fresh=True)
+    # A hundred thousand rows and one more, as copies: an import of so many would take too long here.
+    made.connection.execute("CREATE TABLE one AS FROM example_facts LIMIT 1").fetchall()
+    made.connection.execute(
+        "INSERT INTO example_facts SELECT one.* REPLACE (1000 + range AS number) FROM one, range(99_996)"
+    ).fetchall()
+    assert write_csv(made, Slice()).count(b"\n") == 1 + 100_001
+    assert write_csv(made, Slice("nowhere")).startswith(b"request,category,")
