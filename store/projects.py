@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 from pitchpipe.store.database import Store, Transaction, utc_now
@@ -51,6 +51,34 @@ def create_project(
     Raises:
         UsageError: the name is empty or a number is out of range.
     """
+    project = draft_project(
+        name, overlap=overlap, holdout_share=holdout_share, salt=salt, lease_seconds=lease_seconds,
+        minimum_dwell_ms=minimum_dwell_ms, rate_rubric=rate_rubric, compare_rubric=compare_rubric, guideline=guideline,
+        rules=rules,
+    )  # fmt: skip
+    store.write(lambda transaction: insert_project(transaction, project, actor))
+    store.checkpoint()  # the journal brings back judgements only, not what they are about
+    return get_project(store, name)
+
+
+def draft_project(
+    name: str,
+    *,
+    overlap: int = 1,
+    holdout_share: float = 0.1,
+    salt: str | None = None,
+    lease_seconds: int = 1800,
+    minimum_dwell_ms: int = 400,
+    rate_rubric: str = "helpfulness",
+    compare_rubric: str = "preference",
+    guideline: str = "helpfulness",
+    rules: QueueRules | None = None,
+) -> Project:
+    """A new project with these settings that is in no store yet.
+
+    Raises:
+        UsageError: the name is empty or a number is out of range.
+    """
     _check(
         1 <= len(name.strip()) <= 100 and name.isprintable(),
         f"The project name {name!r} cannot be used",
@@ -60,18 +88,19 @@ def create_project(
     _check(0 <= holdout_share <= 0.5, f"holdout_share is {holdout_share}", "between 0 and 0.5")
     _check(1 <= lease_seconds <= 86_400, f"lease_seconds is {lease_seconds}", "between 1 and 86400")
     _check(0 <= minimum_dwell_ms <= 5000, f"minimum_dwell_ms is {minimum_dwell_ms}", "between 0 and 5000")
-    row = [
+    return Project(
         new_id("proj"), name, overlap, holdout_share, salt or secrets.token_hex(8), lease_seconds, minimum_dwell_ms,
-        rate_rubric, compare_rubric, guideline, utc_now(), canonical_json(asdict(rules or QueueRules())),
-    ]  # fmt: skip
+        rate_rubric, compare_rubric, guideline, utc_now(), rules or QueueRules(),
+    )  # fmt: skip
 
-    def insert_project(transaction: Transaction) -> None:
-        if transaction.run(_INSERT_PROJECT, row)[0][0]:
-            record_event(transaction, actor, "create_project", name, {"overlap": overlap})
 
-    store.write(insert_project)
-    store.checkpoint()  # the journal brings back judgements only, not what they are about
-    return get_project(store, name)
+def insert_project(transaction: Transaction, project: Project, actor: str) -> bool:
+    """Adds a drafted project; False, and nothing is changed, where there is one of that name."""
+    row = [getattr(project, field.name) for field in fields(project)]
+    is_new = bool(transaction.run(_INSERT_PROJECT, [*row[:-1], canonical_json(asdict(project.rules))])[0][0])
+    if is_new:
+        record_event(transaction, actor, "create_project", project.name, {"overlap": project.overlap})
+    return is_new
 
 
 def get_project(store: Store, name: str) -> Project:

@@ -13,7 +13,6 @@ from typing import Any, Literal
 from pitchpipe.prompts.library import load_rubric, load_screen
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import UsageError
-from pitchpipe.store.importing import read_examples
 from pitchpipe.store.importing.ingest import import_file as ingest_file
 from pitchpipe.store.judging.judgement_reading import measure_project_agreement
 from pitchpipe.store.lineage import trace_lineage
@@ -51,10 +50,9 @@ def import_file(
     """Imports a file into a project, which is made with default settings if it is not there."""
     mapping = Path(map) if map else None
     source = find_source(store, file)
-    # Faults of the file show here, before a project is made that a typo named.
-    read_examples(source, format=format, mapping=mapping)
-    create_project(store, project)
-    report = ingest_file(store, source, project, format=format, mapping=mapping, on_progress=on_progress)
+    report = ingest_file(
+        store, source, project, format=format, mapping=mapping, on_progress=on_progress, makes_project=True
+    )
     return {**asdict(report), **report.added, "examples_in_project": count_loop(store, project).examples}
 
 

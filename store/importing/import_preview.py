@@ -9,16 +9,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pitchpipe.store.database import SPOOL, Store, utc_now
-from pitchpipe.store.errors import NotFoundError
+from pitchpipe.store.database import SPOOL, Store
 from pitchpipe.store.identity import new_id
 from pitchpipe.store.importing.formats import SIGNS
-from pitchpipe.store.importing.ingest import DECLARED_FIRST, ImportReport, spooled, stage_rows
+from pitchpipe.store.importing.ingest import DECLARED_FIRST, ImportReport, find_target, spooled, stage_rows
 from pitchpipe.store.importing.looking import Column, look_at_columns
 from pitchpipe.store.importing.progress import ReadMeter
 from pitchpipe.store.importing.reading import open_examples
-from pitchpipe.store.projects import get_project
-from pitchpipe.store.records import ParsedRow, Project, QueueRules, RejectedRow
+from pitchpipe.store.records import ParsedRow, Project, RejectedRow
 
 _COUNTED = ("examples", "candidates", "tasks", "judgements")
 
@@ -98,7 +96,7 @@ def preview_import(
     Raises:
         NotFoundError, ImportFileError, UsageError: as `import_file`.
     """
-    target, is_new = _find_target(store, project)
+    target, is_new = find_target(store, project, is_drafted=True)
     opened = open_examples(file, format, mapping, meter)
     preview = ImportPreview(file.name, project, is_new, opened.format, _give_reason(opened.format, format, mapping))
     preview.columns = look_at_columns(file, mapping)
@@ -120,18 +118,6 @@ def preview_import(
 def describe_preview(preview: ImportPreview) -> dict[str, Any]:
     """The preview as plain values that become JSON as they are."""
     return asdict(preview)
-
-
-def _find_target(store: Store, name: str) -> tuple[Project, bool]:
-    try:
-        return get_project(store, name), False
-    except NotFoundError:
-        now = utc_now()
-        imagined = Project(
-            id="preview", name=name, overlap=1, holdout_share=0.1, salt="preview", lease_seconds=1800,
-            minimum_dwell_ms=400, rate_rubric="", compare_rubric="", guideline="", created_at=now, rules=QueueRules(),
-        )  # fmt: skip
-        return imagined, True
 
 
 def _give_reason(found: str | None, asked: str | None, mapping: Path | None) -> str:

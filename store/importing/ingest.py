@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from pitchpipe.store.database import SPOOL, Store, Transaction, utc_now
+from pitchpipe.store.errors import NotFoundError, UsageError
 from pitchpipe.store.events import record_event
 from pitchpipe.store.identity import canonical_json, content_id, hash_file, hash_value, new_id
 from pitchpipe.store.importing import read_examples
 from pitchpipe.store.importing.folders import hash_source
 from pitchpipe.store.importing.progress import ReadMeter
 from pitchpipe.store.importing.staging import SCHEMAS, Staging
-from pitchpipe.store.projects import get_project
+from pitchpipe.store.projects import draft_project, get_project, insert_project
 from pitchpipe.store.records import ParsedRow, Project, RejectedRow
 
 LISTED_REJECTS = 1000
@@ -106,6 +107,7 @@ def import_file(
     on_progress: Callable[[int], None] | None = None,
     actor: str = "local",
     meter: ReadMeter | None = None,
+    makes_project: bool = False,
 ) -> ImportReport:
     """Imports a file into a project.
 
@@ -115,29 +117,51 @@ def import_file(
         mapping: a TOML mapping file.
         on_progress: called with the number of rows read, every 1,000 rows.
         meter: knows meanwhile how many bytes were read, out of how many.
+        makes_project: a project that is not there is made with default settings, together with its rows.
 
     Raises:
         NotFoundError: no such file or project. ImportFileError: the file is no data. UsageError: an unknown format or a
-        wrong mapping. In each case nothing was imported.
+        wrong mapping. In each case nothing was imported and no project was made.
     """
-    target = get_project(store, project)
+    find_target(store, project, makes_project)  # a wrong name shows before the file is read
     rows = read_examples(file, format=format, mapping=mapping, meter=meter)
     first = next(rows, None)  # faults of the file as a whole show here, before anything is made
     how, source = hash_file(mapping) if mapping else (format or "guessed"), hash_source(file)
-    import_id = content_id("imp", [target.id, source, how])
-    report = ImportReport(file.name, target.name, import_id)
     folder = store.workspace / new_id(SPOOL)
     folder.mkdir()
     try:
         # One at a time: whether an id names another conversation depends on what is there when it is written.
         with store.import_lock:
-            staging = stage_rows(store, target, import_id, folder, _prepend(first, rows), report, on_progress)
+            target, is_new = find_target(store, project, makes_project)
+            report = ImportReport(file.name, target.name, content_id("imp", [target.id, source, how]))
+            staging = stage_rows(store, target, report.import_id, folder, _prepend(first, rows), report, on_progress)
             report.trees = len(staging.trees)
-            store.write(lambda t: _insert_staged(t, target, folder, report, how, source, actor))
+
+            def write_all(transaction: Transaction) -> None:
+                if is_new:
+                    _insert_project(transaction, target, actor)
+                _insert_staged(transaction, target, folder, report, how, source, actor)
+
+            store.write(write_all)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     store.checkpoint()
     return report
+
+
+def find_target(store: Store, name: str, is_drafted: bool) -> tuple[Project, bool]:
+    """The project to import into, and whether it is a draft that is still to be made (else NotFoundError)."""
+    try:
+        return get_project(store, name), False
+    except NotFoundError:
+        if not is_drafted:
+            raise
+        return draft_project(name), True
+
+
+def _insert_project(transaction: Transaction, project: Project, actor: str) -> None:
+    if not insert_project(transaction, project, actor):  # from another process: the rows belong to our draft
+        raise UsageError(f"Somebody else has made the project '{project.name}' meanwhile.", "Import again.")
 
 
 def _prepend(

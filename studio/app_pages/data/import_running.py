@@ -14,7 +14,6 @@ from pitchpipe.store.errors import PitchpipeError
 from pitchpipe.store.importing.import_preview import ImportPreview, preview_import
 from pitchpipe.store.importing.ingest import ImportReport, import_file
 from pitchpipe.store.importing.progress import ReadMeter
-from pitchpipe.store.projects import create_project
 from pitchpipe.studio import import_jobs
 from pitchpipe.studio.app_pages.data.import_showing import show_rejects
 from pitchpipe.studio.app_pages.showing import show_constant, show_problem
@@ -62,10 +61,10 @@ def _show_buttons(store: Store, order: Order, curator: str, preview: ImportPrevi
         )
 
     def bring_in(tell: Callable[[int], None], meter: ReadMeter) -> ImportReport:
-        create_project(store, order.project, actor=curator)
         return import_file(
-            store, order.source, order.project, order.format, order.mapping, tell, actor=curator, meter=meter
-        )
+            store, order.source, order.project, order.format, order.mapping, tell, actor=curator, meter=meter,
+            makes_project=True,
+        )  # fmt: skip
 
     if preview is None:
         st.text("4 · A dry run reads the whole file and stores nothing.")

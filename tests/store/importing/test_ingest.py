@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from pitchpipe.store.database import Store, open_store
-from pitchpipe.store.errors import PitchpipeError
+from pitchpipe.store.errors import NotFoundError, PitchpipeError, UsageError
+from pitchpipe.store.events import list_events
 from pitchpipe.store.importing.ingest import import_file
 from pitchpipe.store.judging.judgement_reading import measure_project_agreement
-from pitchpipe.store.projects import create_project
+from pitchpipe.store.projects import create_project, list_projects
 from pitchpipe.store.queue.queueing import claim_next_task
 
 WriteLines = Callable[[str, list[str]], Path]
@@ -75,6 +76,29 @@ def test_a_failure_in_the_middle_leaves_no_row_behind(
         import_file(store, write_lines("a.jsonl", rows), "p", format="alpaca")
     assert dump(store) == before
     assert list(store.workspace.glob(".import*")) == []
+
+
+def test_a_new_project_is_made_together_with_its_rows_or_not_at_all(store: Store, write_lines: WriteLines) -> None:
+    rows = [json.dumps({"instruction": f"Do {n}", "input": "", "output": "Done"}) for n in range(1000)]
+    file = write_lines("rows.jsonl", rows)
+
+    def stop(_rows: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        import_file(store, file, "new", format="alpaca", on_progress=stop, makes_project=True)
+    assert list_projects(store) == [] and list_events(store) == []
+    with pytest.raises(NotFoundError, match="no project 'new'"):
+        import_file(store, file, "new", format="alpaca")
+    report = import_file(store, file, "new", format="alpaca", makes_project=True, actor="petra")
+    assert report.added["examples"] == 1000
+    assert [project.name for project in list_projects(store)] == ["new"]
+    assert [(event["actor"], event["action"]) for event in list_events(store)] == [
+        ("petra", "import"), ("petra", "create_project"),
+    ]  # fmt: skip
+    assert import_file(store, file, "new", format="alpaca", makes_project=True).added["examples"] == 0
+    with pytest.raises(UsageError, match="cannot be used"):
+        import_file(store, file, "", format="alpaca", makes_project=True)
 
 
 @pytest.mark.parametrize("name", ["split=train", "it's", "br[ab]ck", "st*r", "a b%20"])

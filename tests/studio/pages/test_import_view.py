@@ -10,6 +10,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pitchpipe.store.database import Store, open_store
+from pitchpipe.store.errors import ImportFileError
+from pitchpipe.store.importing import ingest
 from pitchpipe.store.projects import create_project, list_projects
 from pitchpipe.store.team import people
 from pitchpipe.studio import import_jobs, session
@@ -159,6 +161,20 @@ def test_an_import_that_is_stopped_stores_nothing(studio: Store, wait: Callable[
     assert job.state == "stopped"
     app.run()
     assert "nothing was stored" in read_everything(app)
+
+
+def test_an_import_that_fails_leaves_no_empty_project(studio: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = choose(show_view(), "pairs.jsonl")
+    app.text_input(key="imports_new_project").set_value("Help desk").run()
+    press(app, "imports_try")
+
+    def fail(*_: object) -> None:
+        raise ImportFileError("pairs.jsonl cannot be read: no more disk.", "Check the disk.")
+
+    monkeypatch.setattr(ingest, "stage_rows", fail)
+    press(app, "imports_go")
+    assert "no more disk" in read_everything(app)
+    assert list_projects(studio) == []
 
 
 @pytest.fixture
