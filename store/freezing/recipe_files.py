@@ -16,7 +16,7 @@ from pitchpipe.store.freezing.recipes import TIE_POLICIES, Recipe, write_recipe
 from pitchpipe.store.identity import canonical_json
 from pitchpipe.store.measures.consensus import STRATEGIES
 from pitchpipe.store.projects import get_project
-from pitchpipe.store.rules.catalogue import find_rule
+from pitchpipe.store.rules.catalogue import find_rule, order_chain
 from pitchpipe.store.rules.rule import Action, RuleChoice, fill_parameters
 
 Take = Callable[[str, Any], Any]
@@ -182,7 +182,8 @@ def _take_slice(field: str, value: Any) -> Slice | None:
 def _take_rules(field: str, value: Any) -> tuple[RuleChoice, ...]:
     if not isinstance(value, list):
         raise UsageError(_name(field, value), 'Give a list of objects such as {"rule": "empty_answer"}.')
-    return tuple(_take_choice(f"{field}.{place}", one) for place, one in enumerate(value))
+    # In the order in which they are applied, so that two ways of writing one chain are one recipe.
+    return order_chain([_take_choice(f"{field}.{place}", one) for place, one in enumerate(value)])
 
 
 def _take_choice(field: str, value: Any) -> RuleChoice:

@@ -106,7 +106,7 @@ def _mix(store: Store, count: int) -> None:
 def _work(browser: Any, url: str, count: int) -> tuple[list[float], int]:
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     page.goto(f"{url}/login?next=annotate")
-    page.wait_for_function("document.activeElement?.id === 'name'")
+    page.wait_for_selector("#name:focus")
     page.keyboard.type("ana")
     page.keyboard.press("Enter")
     page.wait_for_selector(".form[data-state='ready']")

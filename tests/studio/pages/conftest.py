@@ -317,7 +317,7 @@ def open_page(chromium: Any) -> Iterator[Callable[..., Any]]:
                 watch(page)
             page.goto(f"{url}/login?next=annotate")
             # A page is loaded before its first field has the focus; a letter typed in between is lost.
-            page.wait_for_function("document.activeElement?.id === 'name'")
+            page.wait_for_selector("#name:focus")
             page.keyboard.type(name)
             assert page.input_value("#name") == name
             page.keyboard.press("Enter")

@@ -35,7 +35,7 @@ def _fill(workspace: Path) -> None:
 def _sign_in(chromium: Any, server: PageServer) -> Any:
     page = chromium.new_context(viewport={"width": 1440, "height": 900}).new_page()
     page.goto(f"{server.url}/login?next=review")
-    page.wait_for_function("document.activeElement?.id === 'name'")
+    page.wait_for_selector("#name:focus")
     page.keyboard.type("cora")
     page.keyboard.press("Enter")
     page.wait_for_url(f"{server.url}/review")

@@ -29,7 +29,7 @@ def page(chromium: Any) -> Iterator[Any]:
 def test_rows_are_found_ticked_dropped_and_brought_back(serve_pages: Callable[..., Any], page: Any) -> None:
     server = serve_pages(count=12, dwell_ms=0, prepare=make_curator)
     page.goto(f"{server.url}/login?next=data")
-    page.wait_for_function("document.activeElement?.id === 'name'")
+    page.wait_for_selector("#name:focus")
     page.keyboard.type("cora")
     page.keyboard.press("Enter")
     page.wait_for_selector(".rw-head")
@@ -40,6 +40,7 @@ def test_rows_are_found_ticked_dropped_and_brought_back(serve_pages: Callable[..
     page.wait_for_function("document.querySelector('.rw-head b').innerText === '4'")
 
     table = page.locator('[data-testid="stDataFrame"]').first
+    table.wait_for(state="visible")
     box = table.bounding_box()
     for row in (0, 2):
         page.mouse.click(box["x"] + 16, box["y"] + _HEADER + _ROW * row + _ROW / 2)
