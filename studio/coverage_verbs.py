@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+import polars as pl
+
 from pitchpipe.store.coverage.choosing import SubsetOrder, choose_subset
 from pitchpipe.store.coverage.covering import describe_clusters, describe_kinds, read_coverage
 from pitchpipe.store.coverage.gaps import find_gaps, find_underrepresented, parse_wanted, read_wanted, save_wanted
@@ -14,6 +16,7 @@ from pitchpipe.store.coverage.sending import send_next
 from pitchpipe.store.curation.curating import act_on
 from pitchpipe.store.database import Store
 from pitchpipe.store.projects import get_project
+from pitchpipe.studio.encoders import load_all_encoders
 
 
 def coverage(
@@ -25,14 +28,15 @@ def coverage(
 ) -> dict[str, Any]:
     """The clusters and kinds of a project's requests, and the gaps to its wanted list; `want` replaces the list."""
     target = get_project(store, project)
-    found = read_coverage(store, project, encoder=encoder, count=clusters)
+    found = read_coverage(store, project, encoder=encoder, count=clusters, encoders=load_all_encoders(store))
     if want is not None:
         checked = parse_wanted("\n".join(f"{name}: {count}" for name, count in want.items()))
         save_wanted(store.workspace, target.id, checked)
     wanted = read_wanted(store.workspace, target.id)
-    kinds, labels = found.requests["kind"].to_list(), found.clusters.labels.tolist()
+    train = found.requests.filter(pl.col("split") == "train")  # what is sealed is never trained on
+    kinds, labels = train["kind"].to_list(), train["cluster"].to_list()
     described = describe_clusters(found)
-    small = set(find_underrepresented(described["examples"].to_list()))
+    small = set(find_underrepresented(described["train"].to_list()))
     requests = found.requests["request"]
     return {
         "project": project,
@@ -56,7 +60,7 @@ def next_labels(
     store: Store, project: str, limit: int = 20, send: bool = False, encoder: str = "tfidf", actor: str = "local"
 ) -> dict[str, Any]:
     """What to label next, with reasons; `send` puts it at the head of the queue."""
-    found = read_coverage(store, project, encoder=encoder)
+    found = read_coverage(store, project, encoder=encoder, encoders=load_all_encoders(store))
     labels = find_next(store, project, found, limit)
     told: dict[str, Any] = {
         "project": project,
@@ -86,7 +90,7 @@ def subset(
     """A subset of the training examples with figures before and after; `tag` tags the chosen ones."""
     by = SubsetOrder().balance if balance is None else tuple(balance)
     order = SubsetOrder(way, budget, highest_cosine, by)
-    chosen = choose_subset(read_coverage(store, project, encoder=encoder), order)
+    chosen = choose_subset(read_coverage(store, project, encoder=encoder, encoders=load_all_encoders(store)), order)
     told: dict[str, Any] = {
         "project": project,
         "way": way,

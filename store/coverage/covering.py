@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from pitchpipe.store.database import Store
 from pitchpipe.store.judging.judgement_reading import CURRENT_JUDGEMENTS
 from pitchpipe.store.projects import get_project
 from pitchpipe.store.review.opinion_reading import Opinions, read_opinions
+from pitchpipe.store.rules.rule import Encode
 
 UNRATED = 0.5
 """The quality of a request none of whose answers is rated: the middle of the scale."""
@@ -74,6 +75,7 @@ def read_coverage(
     encoder: str = "tfidf",
     count: int | None = None,
     earlier: Coverage | None = None,
+    encoders: Mapping[str, Encode] | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Coverage:
     """What a project covers now, dropped examples left out.
@@ -82,6 +84,7 @@ def read_coverage(
         encoder: what the vectors of requests are made by.
         count: clusters; None takes `clusters.choose_count`.
         earlier: what was read before: its vectors, clusters and names are taken over where they still hold.
+        encoders: by name, as for `vectors.read_request_vectors`.
         tell: called with what is being done, in words.
 
     Raises:
@@ -95,7 +98,7 @@ def read_coverage(
     if earlier is not None and _holds(earlier, requests, encoder, count):
         return replace(earlier, requests=requests.with_columns(earlier.requests["cluster"]))
     tell("Making vectors of the requests")
-    matrix = _read_matrix(store, project, requests, encoder)
+    matrix = _read_matrix(store, project, requests, encoder, encoders)
     topics = take_topics(matrix, encoder)
     tell("Finding clusters")
     clusters = find_clusters(topics, count)
@@ -192,9 +195,11 @@ def read_first_request(messages: str) -> str:
     return next((str(message["content"]) for message in json.loads(messages) if message["role"] == "user"), "")
 
 
-def _read_matrix(store: Store, project: str, requests: pl.DataFrame, encoder: str) -> Matrix:
+def _read_matrix(
+    store: Store, project: str, requests: pl.DataFrame, encoder: str, encoders: Mapping[str, Encode] | None
+) -> Matrix:
     """The vectors of the requests, in their order."""
-    vectors = read_request_vectors(store, project, encoder)
+    vectors = read_request_vectors(store, project, encoder, encoders)
     places = {example: place for place, example in enumerate(vectors.example_ids)}
     rows = np.array([places[example] for example in requests["example"]], np.int64)
     matrix: Matrix = vectors.matrix[rows]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import json
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,7 +118,7 @@ def choose_next(matrix: Matrix, unsure: Any, judged: Any, labels: Places, limit:
     return taken
 
 
-def _find_worst(opinions: Opinions, models: dict[str, str], dropped: Collection[str]) -> dict[str, Doubt]:
+def _find_worst(opinions: Opinions, models: dict[str, str], dropped: Set[str]) -> dict[str, Doubt]:
     """By example, the doubt about the least sure of its ordinary, open-ended tasks; examples without one are absent."""
     ordinary = opinions.tasks.filter(
         (pl.col("batch") == "") & pl.col("purpose").is_null() & ~pl.col("task").is_in(list(opinions.settled))
@@ -125,7 +126,7 @@ def _find_worst(opinions: Opinions, models: dict[str, str], dropped: Collection[
     tasks = [
         task
         for task, ids in ordinary.select("task", "candidate_ids").iter_rows()
-        if not any(answer in ids for answer in dropped)
+        if dropped.isdisjoint(json.loads(ids))
     ]
     examples = dict(ordinary.select("task", "example").iter_rows())
     worst: dict[str, Doubt] = {}

@@ -41,6 +41,8 @@ _CHECK_SECONDS = 2.0
 _AT_ONCE_SECONDS = 1.5
 """A catalogue that took longer to make is made anew behind the page."""
 _PATIENCE = 20.0
+_MOST_KEPT = 4
+"""So many projects keep their catalogue in memory; the one that was opened longest ago goes first."""
 _SETTINGS: dict[str, Any] = {
     "autoinstall_known_extensions": "false", "autoload_known_extensions": "false", "enable_external_access": "false",
     "python_enable_replacements": "false", "temp_directory": "",
@@ -117,7 +119,11 @@ def open_catalogue(store: Store, project: str, *, is_fresh: bool = False) -> Cat
     """
     project_id = get_project(store, project).id
     with _shelves_lock:
-        shelf = _shelves.setdefault(store, {}).setdefault(project_id, _Shelf())
+        shelves = _shelves.setdefault(store, {})
+        shelf = shelves.pop(project_id, None) or _Shelf()
+        shelves[project_id] = shelf  # the latest asked stands last
+        if len(shelves) > _MOST_KEPT:
+            del shelves[next(iter(shelves))]
     with shelf.lock:
         return _bring_up_to_date(shelf, store, project_id, is_fresh)
 

@@ -53,16 +53,24 @@ _READS = {
     ),
 }  # fmt: skip
 
+# What is never taken back is counted; of what changes in place (the overlap and purpose of a task, the origin of an
+# answer) the sum or count moves with it.
 _REVISION = """
 SELECT (SELECT count(*) FROM examples WHERE project_id = $project),
        (SELECT count(*) FROM candidates WHERE project_id = $project),
+       (SELECT count(*) FROM candidates WHERE project_id = $project AND origin = 'demonstration'),
        (SELECT count(*) FROM tasks WHERE project_id = $project),
+       (SELECT sum(overlap) FROM tasks WHERE project_id = $project),
+       (SELECT count(purpose) FROM tasks WHERE project_id = $project),
        (SELECT count(*) FROM judgements WHERE project_id = $project),
        (SELECT max(entry) FROM judgements WHERE project_id = $project),
        (SELECT count(*) FROM snapshots WHERE project_id = $project)
 """
+# Counts too: an id that another process drew earlier may be written later.
 _MARK_REVISION = """
 SELECT (SELECT max(id) FROM decisions WHERE project_id = $project),
+       (SELECT count(*) FROM decisions WHERE project_id = $project),
+       (SELECT count(*) FROM tags WHERE project_id = $project),
        (SELECT max(id) FROM actions WHERE project_id = $project),
        (SELECT count(undone_at) FROM actions WHERE project_id = $project),
        (SELECT max(undone_at) FROM actions WHERE project_id = $project)

@@ -6,6 +6,7 @@ A page, its count, its facets and its charts are all of one slice, and words are
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 import duckdb
@@ -16,6 +17,8 @@ from pitchpipe.store.curation.catalogue_sql import SqlCell
 
 _MOST = 16
 """So many searches are kept; the one that was asked longest ago goes first."""
+_GRACE_SECONDS = 60.0
+"""A name is asked right after it was given out: a table is dropped this long after nobody can be given it any more."""
 _Key = tuple[str, str]
 
 
@@ -27,6 +30,7 @@ class Hits:
         self._cell = cell
         self._lock = threading.Lock()
         self._tables: dict[_Key, str] = {}
+        self._retired: list[tuple[float, str]] = []
         self._made = 0
 
     def find_tables(self, slice: Slice) -> list[str]:
@@ -46,7 +50,7 @@ class Hits:
         """Decisions and tags have changed, and SQL may ask for them; words do not."""
         with self._lock:
             for key in [key for key in self._tables if key[0] == "sql"]:
-                del self._tables[key]
+                self._retire(self._tables.pop(key))
 
     def _find(self, key: _Key, fill: Callable[[str], None]) -> str:
         with self._lock:
@@ -57,9 +61,17 @@ class Hits:
                 fill(name)
             self._tables[key] = name  # the latest asked stands last
             if len(self._tables) > _MOST:
-                oldest = self._tables.pop(next(iter(self._tables)))
-                self._connection.cursor().execute(f"DROP TABLE {oldest}").fetchall()
+                self._retire(self._tables.pop(next(iter(self._tables))))
             return name
+
+    def _retire(self, name: str) -> None:
+        """Drops a table when nobody can be about to ask it any more: its name may just have been given out."""
+        now = time.monotonic()
+        self._retired.append((now, name))
+        while now - self._retired[0][0] >= _GRACE_SECONDS:
+            self._connection.cursor().execute(f"DROP TABLE {self._retired.pop(0)[1]}").fetchall()
+            if not self._retired:
+                return
 
     def _search(self, words: str, name: str) -> None:
         where, values = write_search(words)

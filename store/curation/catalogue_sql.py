@@ -44,9 +44,13 @@ _KILLED = (-signal.SIGKILL, -signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS)
 _MEMORY_SIGNS = ("Out of Memory", "bad_alloc", "MemoryError", "could not allocate", "Failed to allocate")
 _TABLE_FUNCTIONS = ("unnest", "range", "generate_series", "json_each", "json_tree")
 _FORBIDDEN = re.compile(
-    r"(random|setseed|uuid.*|gen_random_uuid|getenv|current_setting|getvariable|nextval|currval|write_log|error)"
+    r"(random|setseed|uuid.*|gen_random_uuid|getenv|current_setting|getvariable|nextval|currval|write_log|error"
+    r"|now|today|get_current_.*|current_(date|time|timestamp|query|query_id|transaction_id|connection_id)"
+    r"|local(time|timestamp)|transaction_timestamp|txid_current|stats|sleep_ms)"
 )
 """Scalars that reach outside, or that would give another slice at each look."""
+_CLOCK = re.compile(r"(current_(date|time|timestamp)|local(time|timestamp))")
+"""Those that are written like a column."""
 _ADVICE = "Write one SELECT over " + ", ".join(TABLES) + "."
 
 
@@ -73,6 +77,11 @@ def check_sql(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
     for is_table, name in _find_functions(tree):
         if (is_table and name not in _TABLE_FUNCTIONS) or (not is_table and _FORBIDDEN.fullmatch(name)):
             raise UsageError(f"The function '{name}' cannot be used here.", _ADVICE)
+    if _has_sample(tree):
+        raise UsageError(
+            "The SQL takes a random sample, which would be another one at each look.",
+            "Take the rows with hash(example_id) % 10 = 0, say, which stay the same.",
+        )
     return bare
 
 
@@ -182,8 +191,23 @@ def _find_functions(node: Any) -> Iterator[tuple[bool, str]]:
             return
         if node.get("class") == "FUNCTION":
             yield False, str(node.get("function_name", "")).lower()
+        if node.get("class") == "FUNCTION" and node.get("function_name") == "age" and len(node["children"]) == 1:
+            yield False, "now"  # age(x) counts from now
+        names = node.get("column_names") if node.get("class") == "COLUMN_REF" else None
+        if names and len(names) == 1 and _CLOCK.fullmatch(str(names[0]).lower()):
+            yield False, str(names[0]).lower()
         for value in node.values():
             yield from _find_functions(value)
+
+
+def _has_sample(node: Any) -> bool:
+    """Whether a sample is taken anywhere in a statement's tree."""
+    if isinstance(node, list):
+        return any(_has_sample(entry) for entry in node)
+    if not isinstance(node, dict):
+        return False
+    sample = node.get("sample")
+    return (isinstance(sample, dict) and "sample_size" in sample) or any(_has_sample(value) for value in node.values())
 
 
 def _first_lines(text: str) -> str:

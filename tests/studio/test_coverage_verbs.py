@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -34,6 +36,23 @@ def test_coverage_is_json_and_keeps_the_wanted_list(filled: Store) -> None:
     assert coverage_verbs.coverage(filled, PROJECT)["gaps"][0]["kind"] == "requests"
     with pytest.raises(UsageError, match="Line 1"):
         coverage_verbs.coverage(filled, PROJECT, want={"x": -1})
+
+
+def test_sealed_requests_fill_no_gap(filled: Store) -> None:
+    (cluster,) = coverage_verbs.coverage(filled, PROJECT, clusters=1)["clusters"]
+    word, train = cluster["name"].split(",")[0], cluster["train"]
+    assert coverage_verbs.coverage(filled, PROJECT, clusters=1, want={word: 20})["gaps"][0]["found"] == train
+    groups = "SELECT min(group_id) FROM group_splits WHERE split = 'train'"
+    filled.write(lambda t: t.run(f"UPDATE group_splits SET split = 'holdout' WHERE group_id = ({groups})"))
+    assert coverage_verbs.coverage(filled, PROJECT, clusters=1)["gaps"][0]["found"] == train - 1
+
+
+def test_every_encoder_of_the_studio_can_be_asked_for(filled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def encode(texts: Sequence[str]) -> np.ndarray:
+        return np.eye(len(texts), 32, dtype=np.float32)
+
+    monkeypatch.setattr(coverage_verbs, "load_all_encoders", lambda _store: {"minilm": encode}, raising=False)
+    assert coverage_verbs.coverage(filled, PROJECT, clusters=2, encoder="minilm")["encoder"] == "minilm"
 
 
 def test_next_labels_are_json_and_are_sent_only_when_asked(filled: Store) -> None:

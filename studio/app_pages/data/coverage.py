@@ -10,11 +10,11 @@ import streamlit as st
 
 from pitchpipe.store.coverage.clusters import MOST_CLUSTERS, lay_out
 from pitchpipe.store.coverage.covering import Coverage, read_coverage
-from pitchpipe.store.curation.encoding import load_encoders
 from pitchpipe.store.database import Store
 from pitchpipe.store.records import Project
 from pitchpipe.store.team.quality_reading import read_mark
 from pitchpipe.studio.app_pages.showing import plain
+from pitchpipe.studio.encoders import load_all_encoders
 
 _KEPT, _LAID_OUT = "coverage_kept", "coverage_laid_out"
 _VIEWS = {
@@ -32,7 +32,7 @@ def show_view(store: Store, project: Project | None, curator: str) -> None:
         return
     st.html((files("pitchpipe.studio.app_pages.data") / "coverage.css").read_text(encoding="utf-8"))
     head, by, wanted = st.columns([3, 1, 1], vertical_alignment="bottom")
-    encoders = list(load_encoders(store.workspace))
+    encoders = list(load_all_encoders(store))
     encoder = "tfidf"
     if len(encoders) > 1:
         with by:
@@ -72,8 +72,9 @@ def _keep_coverage(store: Store, project: str, count: int | None, encoder: str) 
         with progress.status("Looking at the requests", expanded=True) as status:
             earlier = kept[1] if kept is not None else None
             coverage = read_coverage(
-                store, project, encoder=encoder, count=count, earlier=earlier, tell=lambda words: status.write(words)
-            )
+                store, project, encoder=encoder, count=count, earlier=earlier,
+                encoders=load_all_encoders(store), tell=lambda words: status.write(words),
+            )  # fmt: skip
         progress.empty()
         kept = (mark, coverage)
         st.session_state[_KEPT] = kept

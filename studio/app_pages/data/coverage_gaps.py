@@ -48,7 +48,8 @@ def _edit_wanted(store: Store, project: Project) -> None:
 
 
 def _show_gaps(coverage: Coverage, wanted: dict[str, int]) -> None:
-    gaps = find_gaps(wanted, coverage.requests["kind"].to_list(), coverage.clusters.labels.tolist(), coverage.names)
+    train = coverage.requests.filter(pl.col("split") == "train")  # what is sealed is never trained on
+    gaps = find_gaps(wanted, train["kind"].to_list(), train["cluster"].to_list(), coverage.names)
     missing = sum(gap.missing for gap in gaps)
     st.text(f"{missing:,} requests are missing." if missing else "Nothing is missing.")
     coverage_charts.draw_gaps(gaps)
@@ -62,7 +63,7 @@ def _show_gaps(coverage: Coverage, wanted: dict[str, int]) -> None:
 
 def _show_small(coverage: Coverage) -> None:
     clusters = describe_clusters(coverage)
-    small = find_underrepresented(clusters["examples"].to_list())
+    small = find_underrepresented(clusters["train"].to_list())
     if not small:
         st.caption("No cluster is below a quarter of an even share.")
         return

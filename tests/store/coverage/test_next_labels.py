@@ -187,3 +187,18 @@ def test_a_limit_of_nothing_is_refused(store: Store) -> None:
     fill(store)
     with pytest.raises(UsageError, match="limit is 0"):
         find_next(store, PROJECT, read_coverage(store, PROJECT, count=1), 0)
+
+
+def test_a_dropped_answer_takes_its_own_tasks_along_and_no_others(store: Store) -> None:
+    for example in ("e1", "e10"):
+        add_example(store, example, "xy")
+        add_task(store, f"task {example}", example, "compare", "xy")
+        for rater, side in (("ben", "a"), ("eva", "b")):
+            add_judgement(store, f"task {example}", rater, prefer(side))
+    decide(store, "e1", "drop", "off topic", "cora")  # a name that the other one's answers begin with
+    coverage = read_coverage(store, PROJECT, count=1)
+    assert [(found.example_id, found.reason) for found in find_next(store, PROJECT, coverage)] == [
+        ("e10", "verdicts stand 1 to 1")
+    ]
+    decide(store, "e10x", "drop", "a copy", "cora")
+    assert [found.task_id for found in find_next(store, PROJECT, read_coverage(store, PROJECT, count=1))] == [None]

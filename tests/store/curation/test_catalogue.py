@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pitchpipe.store.curation import catalogue
+from pitchpipe.store.curation import catalogue, catalogue_hits
 from pitchpipe.store.curation.catalogue import (
     count_facets,
     count_rows,
@@ -23,7 +23,7 @@ from pitchpipe.store.curation.catalogue import (
 )
 from pitchpipe.store.curation.catalogue_charts import read_shape
 from pitchpipe.store.curation.catalogue_filters import FIELDS, OPERATORS, Slice, check_condition, fold, parse_condition
-from pitchpipe.store.curation.curating import act_on
+from pitchpipe.store.curation.curating import act_on, decide
 from pitchpipe.store.curation.slices import delete_slice, find_examples, list_slices, read_slice, save_slice
 from pitchpipe.store.database import Store, open_store
 from pitchpipe.store.errors import UsageError
@@ -208,6 +208,61 @@ def test_what_takes_long_is_made_behind_the_page_and_decisions_are_seen_at_once(
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert count_rows(open_catalogue(compare_store, "p"), Slice(filters=(("judgements", ">=", 1.0),))) == 1
+
+
+def list_hits(made: catalogue.Catalogue) -> list[str]:
+    return made.ask("SELECT table_name FROM duckdb_tables() WHERE starts_with(table_name, 'hits_')")[
+        "table_name"
+    ].to_list()
+
+
+def test_what_a_search_found_stays_a_while_for_those_about_to_ask_it_and_then_goes(
+    compare_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = open_catalogue(compare_store, "p")
+    where, values = catalogue.find_where(made, Slice("question"))
+    for number in range(30):
+        count_rows(made, Slice(f"left {number}"))
+    assert made.ask(f"SELECT count(*) AS n FROM examples WHERE {where}", values)["n"].to_list() == [10]
+    assert len(list_hits(made)) == 31
+    monkeypatch.setattr(catalogue_hits, "_GRACE_SECONDS", 0.0)
+    count_rows(made, Slice("right"))
+    assert len(list_hits(made)) == 16
+    count_rows(made, Slice(sql="SELECT example_id FROM examples"))
+    made.hits.forget_sql()
+    assert len(list_hits(made)) == 15
+
+
+def test_only_the_projects_opened_last_keep_their_catalogue(compare_store: Store) -> None:
+    first = open_catalogue(compare_store, "p")
+    for name in "abc":
+        create_project(compare_store, name)
+        open_catalogue(compare_store, name)
+    assert open_catalogue(compare_store, "p") is first
+    for name in "defg":
+        create_project(compare_store, name)
+        open_catalogue(compare_store, name)
+    assert open_catalogue(compare_store, "p") is not first
+
+
+def test_it_sees_a_task_widened_and_a_decision_whose_id_was_drawn_earlier(
+    compare_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("_CHECK_SECONDS", 0.0), ("_PATIENCE", 0.0), ("_AT_ONCE_SECONDS", 100.0)):
+        monkeypatch.setattr(catalogue, name, value)
+    decide(compare_store, list_ids(open_catalogue(compare_store, "p"), Slice())[0], "drop", "x", "cora")
+    open_catalogue(compare_store, "p")
+    compare_store.write(lambda t: t.run("UPDATE tasks SET overlap = 5 WHERE id = (SELECT min(id) FROM tasks)"))
+    widened = open_catalogue(compare_store, "p").ask("SELECT max(overlap) AS most FROM tasks")
+    assert widened["most"].to_list() == [5]
+    compare_store.write(
+        lambda t: t.run(
+            "INSERT INTO decisions SELECT decisions.* REPLACE ('dec_0' AS id, latest.id AS target_id) "
+            "FROM decisions, (SELECT max(id) AS id FROM examples) AS latest"
+        )
+    )
+    made = open_catalogue(compare_store, "p")
+    assert count_rows(made, Slice(filters=(("decision", "is", ("drop",)),))) == 2
 
 
 def test_a_catalogue_that_could_not_be_made_behind_the_page_leaves_the_earlier_one_and_is_tried_again(
