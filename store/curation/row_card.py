@@ -53,6 +53,7 @@ _LEARNED = """
 SELECT DISTINCT r.run_id FROM run_rows AS r JOIN snapshot_rows AS s ON s.row_id = r.row_id
 WHERE s.example_id = ? ORDER BY r.run_id
 """
+_SIDE_WORDS = {"salted hash of the group": "drawn by lot, with all that ask the same"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,10 +231,11 @@ def explain_standing(card: RowCard) -> list[str]:
     dropped = sum(answer.is_dropped for answer in card.answers)
     if dropped:
         words.append(f"{dropped} of its {len(card.answers)} answers {'is' if dropped == 1 else 'are'} dropped.")
+    why = _SIDE_WORDS.get(card.side_reason, card.side_reason)
     if card.side == "holdout":
-        words.append(f"Sealed: it measures models, and none is trained on it ({card.side_reason}).")
+        words.append(f"Sealed: it measures models, and none is trained on it ({why}).")
     else:
-        words.append(f"Open for training ({card.side_reason}).")
+        words.append(f"Open for training ({why}).")
     if not card.answers:
         words.append("It has no answer yet, so there is nothing to learn from.")
     if not card.snapshots:

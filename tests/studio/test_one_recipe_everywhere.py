@@ -59,11 +59,11 @@ def make_recipe(model: Path, encoder: str) -> dict[str, Any]:
     return {
         "strategy": "mean", "near_duplicate_threshold": 0.8, "token_model": str(model),
         "rules": [
-            {"rule": "semantic_duplicate", "action": "drop", **({"parameters": dials} if dials else {})},
             {"rule": "contamination", "action": "drop"},
             {"rule": "too_long", "action": "drop", "parameters": {"most_tokens": 100}},
             {"rule": "too_short", "action": "drop"},
             {"rule": "personal_data", "action": "mask"},
+            {"rule": "semantic_duplicate", "action": "drop", **({"parameters": dials} if dials else {})},
         ],
     }  # fmt: skip
 

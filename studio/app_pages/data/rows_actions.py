@@ -23,7 +23,7 @@ from pitchpipe.training.exporting import neutralise_cell
 
 _CONFIRM_ABOVE = 100
 _LISTED = 12
-_TOLD = "rows_told"
+_TOLD, _IS_DONE = "rows_told", "rows_is_done"
 _DONE_WORDS = {"keep": "kept", "drop": "dropped", "tag": "tagged", "untag": "untagged", "queue": "queued tasks for"}
 _RUBRICS = {"tag": "topics", "span": "errors", "turns": "turns", "screen": "compare_rate_correct"}
 _CSV_COLUMNS = ("request", "category", "source", "side", "answers", "judgements", "rating", "agreement", "decision",
@@ -83,6 +83,9 @@ def _show_details(kind: str) -> tuple[str, str | None, TaskOrder | None]:
                             format_func=lambda name: KIND_WORDS[name])  # fmt: skip
         order = TaskOrder(task, rubric=_RUBRICS.get(task))
     hint = "why (a drop needs it)" if kind == "drop" else "a note"
+    if st.session_state.pop(_IS_DONE, False):
+        # The reason of one action is not that of the next.
+        st.session_state["rows_note"] = ""
     note = st.text_input("Reason", key="rows_note", placeholder=hint, label_visibility="collapsed", width=260)
     return note, tag, order
 
@@ -99,6 +102,9 @@ def _act(
             curating.act_on(store, project, kind, ids, note=note, actor=curator, tag=tag, order=order)
     except (PitchpipeError, PromptError) as error:
         st.session_state[_TOLD] = (error.happened, error.advice)
+    else:
+        st.session_state[_IS_DONE] = True
+        st.session_state["rows_acts"] = st.session_state.get("rows_acts", 0) + 1
 
 
 def _show_told() -> None:

@@ -14,11 +14,12 @@ from pitchpipe.store.errors import PitchpipeError
 from pitchpipe.store.records import Project
 from pitchpipe.studio.app_pages.rendering import reveal_hidden
 from pitchpipe.studio.app_pages.review_words import KIND_WORDS, say_value
-from pitchpipe.studio.app_pages.showing import show_constant, show_problem
+from pitchpipe.studio.app_pages.showing import plain, show_constant, show_problem
 
 _LONGEST = 2500
 _TOLD = "rows_card_told"
 _ROLES = {"user": "asked", "assistant": "answered", "system": "told beforehand"}
+_ORIGINS = {"import": "imported", "demonstration": "to imitate", "person": "written by a person", "model": "by a model"}
 _MOST_SIMILAR = 5
 
 
@@ -78,11 +79,11 @@ def _show_decide(store: Store, project: Project, card: RowCard, curator: str) ->
     if told is not None:
         show_problem(*told)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        reason = st.text_input("Reason", key=f"rows_reason_{card.example_id}", placeholder="why (a drop needs it)",
-                               label_visibility="collapsed")  # fmt: skip
+        st.text_input("Reason", key=f"rows_reason_{card.example_id}", placeholder="why (a drop needs it)",
+                      label_visibility="collapsed")  # fmt: skip
         for label, key in (("Keep", "k"), ("Drop", "d")):
             st.button(label, key=f"rows_one_{label}", shortcut=key, on_click=_decide,
-                      args=(store, project.name, label.lower(), card.example_id, reason, curator))  # fmt: skip
+                      args=(store, project.name, label.lower(), card.example_id, curator))  # fmt: skip
 
 
 def _show_talk(card: RowCard) -> None:
@@ -90,8 +91,9 @@ def _show_talk(card: RowCard) -> None:
         show_constant('<div class="rw-part">{who}</div>', who=_ROLES.get(role, role))
         _show_text(words)
     for place, answer in enumerate(card.answers):
+        by = answer.model or _ORIGINS.get(answer.origin, answer.origin)
         whence = " · ".join(
-            part for part in (answer.model or answer.origin, answer.run_id, "dropped" if answer.is_dropped else "")
+            part for part in (by, answer.run_id, "dropped" if answer.is_dropped else "")
             if part
         )  # fmt: skip
         show_constant('<div class="rw-part">Answer {letter} · {whence}</div>', letter=_name(place), whence=whence)
@@ -162,9 +164,13 @@ def _show_similar(store: Store, project: Project, example_id: str) -> None:
         if not part.open:
             return
         vectors = importlib.import_module("pitchpipe.store.curation.vectors")
-        for other, likeness in vectors.find_similar(store, project.name, example_id, limit=_MOST_SIMILAR):
+        with st.spinner("Comparing requests; the first time takes some seconds…", show_time=True):
+            similar = vectors.find_similar(store, project.name, example_id, limit=_MOST_SIMILAR)
+        st.caption("By their words, from 0 to 1. Press one to open it." if similar else "No other request is like it.")
+        for other, likeness in similar:
             request = read_row_card(store, project.name, other).messages[-1][1]
-            st.text(f"{likeness:.2f}  {reveal_hidden(' '.join(request.split())[:160])}")
+            label = f"{likeness:.2f}  {reveal_hidden(' '.join(request.split())[:160])}"
+            st.button(plain(label), key=f"rows_like_{other}", type="tertiary", on_click=_open, args=(other,))
 
 
 def _show_text(words: str) -> None:
@@ -175,7 +181,8 @@ def _show_text(words: str) -> None:
             st.text(shown[_LONGEST:])
 
 
-def _decide(store: Store, project: str, kind: str, example_id: str, reason: str, curator: str) -> None:
+def _decide(store: Store, project: str, kind: str, example_id: str, curator: str) -> None:
+    reason = st.session_state.get(f"rows_reason_{example_id}") or ""
     try:
         curating.act_on(store, project, kind, [example_id], note=reason, actor=curator)
     except PitchpipeError as error:

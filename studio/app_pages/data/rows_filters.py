@@ -31,6 +31,7 @@ _FACET_TITLES = {
     "rating": "Mean rating", "side": "Side of the seal",
 }  # fmt: skip
 _ABSENT = {"": "none", "undecided": "undecided", "train": "training", "holdout": "sealed"}
+_WITHOUT_VALUE = ("is missing", "is there")
 _MORE = "rows_more"
 _SQL = "rows_slice_sql"
 _CHOSEN_FACETS = tuple(f"rows_facet_{facet}" for facet in _FACET_TITLES)
@@ -51,8 +52,8 @@ def show_search(store: Store, project: Project, curator: str) -> Slice:
     )  # fmt: skip
     slice = Slice(words or "", tuple(st.session_state.get(_MORE, ())), st.session_state.get(_SQL, ""))
     with keep.popover("Save", width="stretch"):
-        name = st.text_input("Name of this slice", key="rows_save_name")
-        st.button("Save this slice", key="rows_save", on_click=_save, args=(store, project.name, curator, name))
+        st.text_input("Name of this slice", key="rows_save_name")
+        st.button("Save this slice", key="rows_save", on_click=_save, args=(store, project.name, curator))
     told = st.session_state.pop(_TOLD, None)
     if told is not None:
         show_problem(*told) if len(told) == 2 else st.success(plain(told[0]))
@@ -102,11 +103,10 @@ def _to_conditions(facet: str, chosen: Sequence[str]) -> list[Condition]:
 def _show_editor() -> None:
     field = st.selectbox("Field", list(FIELDS), key="rows_field", format_func=lambda name: FIELD_WORDS[name])
     operator = st.selectbox("Condition", OPERATORS[FIELDS[field]], key=f"rows_operator_{FIELDS[field]}")
-    value = ""
-    if operator not in ("is missing", "is there"):
+    if operator not in _WITHOUT_VALUE:
         hint = {"time": "2026-01-31", "many": "several with |", "choice": "several with |"}.get(FIELDS[field], "")
-        value = st.text_input("Value", key="rows_value", placeholder=hint)
-    st.button("Add", key="rows_add", on_click=_add_condition, args=(field, operator, value))
+        st.text_input("Value", key="rows_value", placeholder=hint)
+    st.button("Add", key="rows_add", on_click=_add_condition)
 
 
 def show_conditions() -> None:
@@ -120,6 +120,15 @@ def show_conditions() -> None:
             st.button(plain(label), key=f"rows_away_{place}", on_click=_take_away, args=(place,))
         if sql:
             st.button(plain(f"SQL: {sql[:60]} ✕"), key="rows_away_sql", on_click=use_sql, args=("",))
+
+
+def clear_slice() -> None:
+    """Takes away words, conditions and SQL, so that all rows are shown."""
+    for key in _CHOSEN_FACETS:
+        st.session_state[key] = []
+    st.session_state["rows_words"], st.session_state[_MORE], st.session_state[_SQL] = "", (), ""
+    st.session_state["rows_saved"] = None
+    st.session_state["rows_page"] = 1
 
 
 def say_condition(condition: Condition) -> str:
@@ -142,8 +151,12 @@ def use_sql(sql: str) -> None:
     st.session_state["rows_page"] = 1
 
 
-def _add_condition(field: str, operator: str, value: Any) -> None:
-    given = str(value).split("|") if FIELDS[field] in ("choice", "many") else value
+def _add_condition() -> None:
+    # What the widgets hold now: a press right after typing comes before the run that would have read the new text.
+    field = st.session_state["rows_field"]
+    operator = st.session_state[f"rows_operator_{FIELDS[field]}"]
+    value = "" if operator in _WITHOUT_VALUE else st.session_state.get("rows_value") or ""
+    given: Any = str(value).split("|") if FIELDS[field] in ("choice", "many") else value
     try:
         condition = check_condition(field, operator, given)
     except UsageError as error:
@@ -169,12 +182,13 @@ def _take_saved(store: Store, project: str) -> None:
     st.session_state["rows_page"] = 1
 
 
-def _save(store: Store, project: str, curator: str, name: str) -> None:
+def _save(store: Store, project: str, curator: str) -> None:
     """Saves what the page shows: the words, all conditions and the SQL."""
     conditions = list(st.session_state.get(_MORE, ()))
     for facet in _FACET_TITLES:
         conditions += _to_conditions(facet, st.session_state.get(f"rows_facet_{facet}") or [])
     slice = Slice(st.session_state.get("rows_words") or "", tuple(conditions), st.session_state.get(_SQL, ""))
+    name = st.session_state.get("rows_save_name") or ""
     try:
         slices.save_slice(store, project, name, slice, curator)
     except PitchpipeError as error:

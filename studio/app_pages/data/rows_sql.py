@@ -28,7 +28,7 @@ def show_sql(made: Catalogue) -> None:
             is_asked = st.button("Run", key="rows_sql_run", type="primary")
             result = _run(made, sql) if is_asked else st.session_state.get(_RESULT)
             is_slice = isinstance(result, pl.DataFrame) and "example_id" in result.columns
-            st.button("Use as slice", key="rows_sql_use", disabled=not is_slice, on_click=_use, args=(sql,),
+            st.button("Use as slice", key="rows_sql_use", disabled=not is_slice, on_click=_use,
                       help="The table, the charts and the actions are then of these examples.")  # fmt: skip
             st.caption(f"One SELECT; {SECONDS:g} s, {MEGABYTES} MB, {MOST_ROWS:,} rows shown.")
         if isinstance(result, pl.DataFrame):
@@ -49,6 +49,6 @@ def _run(made: Catalogue, sql: str) -> pl.DataFrame | tuple[str, str]:
     return found
 
 
-def _use(sql: str) -> None:
-    use_sql(sql)
+def _use() -> None:
+    use_sql(st.session_state["rows_sql"])
     st.session_state["rows_view"] = "Table"

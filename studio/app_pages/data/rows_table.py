@@ -13,13 +13,18 @@ from pitchpipe.store.curation.catalogue_filters import FIELDS, Slice
 from pitchpipe.store.database import Store
 from pitchpipe.store.records import Project
 from pitchpipe.studio.app_pages.data import rows_card
-from pitchpipe.studio.app_pages.data.rows_filters import FIELD_WORDS
+from pitchpipe.studio.app_pages.data.rows_filters import FIELD_WORDS, clear_slice
 
 _PAGE = 50
 _LONGEST_CELL = 300
 _DEFAULT = ("request", "category", "judgements", "rating", "agreement", "decision", "tags")
 _ORDERS = ("position", "rating", "agreement", "spread", "judgements", "words", "answer_words", "last_judged_at",
            "created_at", "request", "source", "category")  # fmt: skip
+_LAST_FIRST = {
+    "position": "last first", "last_judged_at": "latest first", "created_at": "latest first", "request": "Z first",
+    "source": "Z first", "category": "Z first",
+}  # fmt: skip
+"""What the switch of the order says where "highest first" would say nothing."""
 _BESIDE_CARD = ("request", "rating", "decision", "tags")
 """What is left of the columns where a card takes half of the width."""
 _TABLE_HEIGHT, _REQUEST_WIDTH, _NARROW_WIDTH = 470, 400, 270
@@ -40,6 +45,7 @@ def show_table(
         with st.container(key="card_rows_none"):
             st.text("No example fits.")
             st.caption("Take a condition away, or search for fewer words.")
+            st.button("Show all rows", key="rows_clear", on_click=clear_slice)
         return
     pages = -(-found // _PAGE)
     columns, order, is_down = _show_settings()
@@ -71,7 +77,7 @@ def _show_settings() -> tuple[list[str], str, bool]:
             "Order", _ORDERS, key="rows_order", label_visibility="collapsed", width=230,
             format_func=lambda name: "in the order they came" if name == "position" else f"by {FIELD_WORDS[name]}",
         )  # fmt: skip
-        is_down = st.toggle("highest first", key="rows_down")
+        is_down = st.toggle(_LAST_FIRST.get(order, "highest first"), key="rows_down")
         with st.popover("Columns"):
             columns = st.multiselect(
                 "Columns", [name for name in FIELDS if name != "example_id"], default=list(_DEFAULT),
@@ -82,9 +88,11 @@ def _show_settings() -> tuple[list[str], str, bool]:
 
 def _draw(rows: list[dict[str, Any]], ids: list[str], columns: list[str], mark: tuple[Any, ...]) -> list[str]:
     shown = [{FIELD_WORDS[name]: _to_cell(name, row[name]) for name in columns} for row in rows]
-    # A new page is a new table: ticks are of rows that one sees.
+    # A new page is a new table: ticks are of rows that one sees. What was done to ticked rows unticks them.
+    mark = (*mark, st.session_state.get("rows_acts", 0))
     event = st.dataframe(
-        shown, hide_index=True, width="stretch", height=min(_TABLE_HEIGHT, 36 * len(rows) + 40), row_height=36,
+        shown, hide_index=True, width="stretch", placeholder="",
+        height=min(_TABLE_HEIGHT, 36 * len(rows) + 40), row_height=36,
         key=f"rows_table_{hash(mark)}", on_select="rerun", selection_mode=["multi-row", "single-cell"],
         column_config=_configure(columns, is_narrow=st.session_state.get(_OPEN) is not None),
     )  # fmt: skip

@@ -100,6 +100,7 @@ def test_a_drop_of_all_that_fit_needs_a_reason_and_is_undone_as_a_whole(desk: St
     check(page.button(key="rows_go").click().run())
     assert len(find_dropped(desk)) == 5
     assert any("cora dropped 5 rows" in caption.value for caption in page.caption)
+    assert page.text_input(key="rows_note").value == ""
     action = curating.list_actions(desk, PROJECT)[0]
     check(page.button(key=f"rows_undo_{action.id}").click().run())
     assert find_dropped(desk) == []
@@ -195,6 +196,45 @@ def test_sql_shows_rows_and_becomes_a_slice_and_a_fault_is_told(desk: Store) -> 
     check(page.text_area(key="rows_sql").input("DROP TABLE examples").run())
     check(page.button(key="rows_sql_run").click().run())
     assert "not one SELECT" in page.error[0].value
+
+
+def test_what_is_typed_right_before_a_press_counts(desk: Store) -> None:
+    """A press right after typing reaches the server together with the text: no run has seen the new text yet."""
+    page = show_page()
+    page.text_input(key="rows_save_name").input("quick")
+    check(page.button(key="rows_save").click().run())
+    assert [saved.name for saved in list_slices(desk, PROJECT)] == ["quick"]
+    check(page.selectbox(key="rows_field").select("judgements").run())
+    page.selectbox(key="rows_operator_number").select(">=")
+    page.text_input(key="rows_value").input("1")
+    check(page.button(key="rows_add").click().run())
+    assert len(list_requests(page)) == 1
+    row = find_examples(desk, PROJECT, Slice())[0]
+    page = show_page(rows_open=row)
+    page.text_input(key=f"rows_reason_{row}").input("spam")
+    check(page.button(key="rows_one_Drop").click().run())
+    assert find_dropped(desk) == [row]
+    page = show_page(rows_view="SQL")
+    check(page.button(key="rows_sql_run").click().run())
+    page.text_area(key="rows_sql").input("SELECT example_id FROM judgements")
+    check(page.button(key="rows_sql_use").click().run())
+    assert len(list_requests(page)) == 1
+
+
+def test_nothing_found_offers_the_way_back_to_all_rows(desk: Store) -> None:
+    page = show_page()
+    check(page.text_input(key="rows_words").input("nowhere").run())
+    check(page.button(key="rows_clear").click().run())
+    assert page.text_input(key="rows_words").value == "" and len(list_requests(page)) == 5
+
+
+def test_similar_requests_are_opened_by_a_press(desk: Store) -> None:
+    first = find_examples(desk, PROJECT, Slice())[0]
+    page = show_page(rows_open=first, **{f"rows_similar_{first}": True})
+    alike = [button for button in page.button if (button.key or "").startswith("rows_like_")]
+    assert len(alike) == 4
+    check(alike[0].click().run())
+    assert page.session_state["rows_open"] == (alike[0].key or "").removeprefix("rows_like_") != first
 
 
 def test_the_slice_is_drawn(desk: Store) -> None:
