@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from pitchpipe.store import annotating, catalogue, curating, people, queueing
 from pitchpipe.store.catalogue_filters import Slice
-from pitchpipe.store.database import Store
+from pitchpipe.store.database import Store, open_store
 from pitchpipe.store.identity import new_id
 from pitchpipe.store.slices import find_examples, list_slices, save_slice
 from pitchpipe.studio import session
@@ -246,3 +246,25 @@ def test_the_table_as_csv_holds_no_formula(desk: Store) -> None:
     made = catalogue.open_catalogue(desk, PROJECT, is_fresh=True)
     frame = pl.read_csv(write_csv(made, Slice()))
     assert frame.height == 5 and frame["category"][0] == "'=cmd()"
+
+
+def test_without_a_project_the_page_leads_to_the_import(tmp_path: Path) -> None:
+    def script() -> None:
+        from pitchpipe.studio import session
+        from pitchpipe.studio.app_pages.data import page
+
+        page.show_data(session.current_store(), None, "petra")
+
+    store = open_store(tmp_path / "workspace")
+    people.sign_in(store, "petra")
+    session.set_store(store)
+    try:
+        app = check(AppTest.from_function(script, default_timeout=60).run())
+        check(app.button(key="data_import").click().run())
+        assert app.query_params["view"] in ("imports", ["imports"])
+        app = AppTest.from_function(script, default_timeout=60)
+        app.query_params["view"] = "Import"
+        assert "1 · The file" in [header.value for header in check(app.run()).subheader]
+    finally:
+        session.set_store(None)
+        store.close()
