@@ -245,5 +245,13 @@ def explain_standing(card: RowCard) -> list[str]:
             taken = ", ".join(f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in snapshot.kept)
             words.append(f"In '{snapshot.name}': {taken}.")
         for row_kind, rule, reason in snapshot.dropped[:4]:
-            words.append(f"Not in '{snapshot.name}' as {row_kind}: {reason} ({rule}).")
+            words.append(f"Not in '{snapshot.name}' as {row_kind}: {reason.rstrip('.')} ({_name_rule(rule)}).")
     return words
+
+
+def _name_rule(rule: str) -> str:
+    from pitchpipe.store.rules.catalogue import (
+        RULES,
+    )  # a quarter of a second that a card without a snapshot can do without
+
+    return RULES[rule].title if rule in RULES else rule.replace("_", " ")

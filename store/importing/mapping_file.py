@@ -105,7 +105,10 @@ def _check_keys(kind: TaskKind, document: dict[str, Any]) -> None:
     given = [key for key in openings if key in document]
     if len(given) != 1:
         found = " and ".join(given) if given else "none"
-        raise _MappingFault(f"it should have exactly one of {', '.join(openings)} but has {found}", "Keep one of them.")
+        advice = (
+            "Keep one of them." if given else f'Say what asks: {openings[0]} = "{{column}}" (Request, in the form).'
+        )
+        raise _MappingFault(f"it should have exactly one of {', '.join(openings)} but has {found}", advice)
 
 
 def _read_template(value: Any, key: str) -> Template:

@@ -27,7 +27,8 @@ def _choose_sets(background: Background, names: str) -> dict[str, Sequence[tuple
     if not background.evaluation_sets:
         raise UsageError(
             "The rule 'contamination' has nothing to compare with: the project has no evaluation set.",
-            "Add one with: pitchpipe evaluation-sets --file FILE, or leave the rule out.",
+            "Add one (Checks on the Data page, or pitchpipe evaluation-sets --file FILE), or leave out the rule "
+            "'Contains a test item'.",
         )
     wanted = [name.strip() for name in names.split(",") if name.strip()] or list(background.evaluation_sets)
     for name in wanted:

@@ -32,6 +32,9 @@ def show_home(store: Store, project: Project | None, annotator: str, pages: dict
     if project is None:
         st.header("Welcome")
         st.text("There is nothing here yet. Import a file, or let the demo fill a workspace.")
+        if "data" in pages and st.button("Import a file", type="primary", key="home_import"):
+            st.session_state["data_view"] = "Import"
+            st.switch_page(pages["data"])
         st.code("pitchpipe import FILE --project NAME\npitchpipe demo", language=None)
         return
     run_cards.take_finished_runs(store)

@@ -20,10 +20,12 @@ from pitchpipe.studio.app_pages.showing import plain, show_constant
 _MOST_ROWS = 2000
 """Hits in the table; a longer list nobody reads, and the browser would have to hold it."""
 _MOST_CHARACTERS = 6000
-_SIDES = {"train": "#15897e", "holdout": "#c9741c"}
+_SIDES = {"train": "training", "holdout": "sealed"}
+_COLOURS = ["#15897e", "#c9741c"]
 """Legible on both themes."""
 _LINK = re.compile(r"@|www(?=\\\.)|https?(?=\\:)")
 """Where Markdown would make a link of plain words; a zero-width space behind it leaves them words."""
+_ROWS = "Rows as a snapshot would hold them: each answer and each pair is one, so an example can make several."
 _DONE = {"drop": "left out", "mask": "masked", "mark": "listed"}
 
 
@@ -36,6 +38,8 @@ def show_results(store: Store, project: str, curator: str, preview: Preview) -> 
             st.text("No rule found anything.")
             return
         _draw_counts(preview)
+        if quiet := [count.title for count in preview.rules if not count.hits]:
+            st.caption(plain(f"Nothing found by: {', '.join(quiet)}."))
     with st.container(key="card_checks_hits"):
         titles = {step: f"{count.title} · {count.hits:,}" for step, count in enumerate(preview.rules) if count.hits}
         step = st.pills(
@@ -52,15 +56,16 @@ def _show_counts(preview: Preview) -> None:
     with st.container(horizontal=True, gap="large"):
         for name, count in facts.items():
             share = f"{count / preview.considered:.1%}" if preview.considered and name != "Rows" else None
-            st.metric(name, f"{count:,}", share, delta_color="off", delta_arrow="off", width="content")
+            st.metric(name, f"{count:,}", share, delta_color="off", delta_arrow="off", width="content",
+                      help=_ROWS if name == "Rows" else None)  # fmt: skip
 
 
 def _draw_counts(preview: Preview) -> None:
     """Hits by rule, split by the side of the seal."""
     rows = [
-        {"rule": count.title, "side": side, "hits": hits, "of": f"{hits / count.seen:.1%} of {count.seen:,} rows seen"}
+        {"rule": count.title, "side": word, "hits": hits, "of": f"{hits / count.seen:.1%} of {count.seen:,} rows seen"}
         for count in preview.rules
-        for side in _SIDES
+        for side, word in _SIDES.items()
         if (hits := sum(n for part, n in count.by_part.items() if part.endswith(f"_{side}")))
     ]
     frame = pd.DataFrame(rows)
@@ -69,7 +74,7 @@ def _draw_counts(preview: Preview) -> None:
         y=alt.Y("rule:N", sort=order, title=None,
                 axis=alt.Axis(ticks=False, domain=False, labelLimit=180, labelOverlap=False)),
         x=alt.X("hits:Q", title=None, axis=alt.Axis(format="d", tickCount=5, tickMinStep=1, domain=False)),
-        color=alt.Color("side:N", title=None, scale=alt.Scale(domain=list(_SIDES), range=list(_SIDES.values())),
+        color=alt.Color("side:N", title=None, scale=alt.Scale(domain=list(_SIDES.values()), range=_COLOURS),
                         legend=alt.Legend(orient="top", symbolType="square")),
         tooltip=["rule:N", "side:N", alt.Tooltip("hits:Q", format=","), "of:N"],
     )  # fmt: skip
@@ -109,7 +114,7 @@ def _make_row(hit: Hit) -> dict[str, Any]:
     told = describe_hit(hit)
     row = {
         "Reason": told["reason"], "Found in": " ".join(told["excerpt"].split()), "Kind": told["row_kind"],
-        "Side": told["split"], "Example": told["example_id"],
+        "Side": _SIDES.get(told["split"], told["split"]), "Example": told["example_id"],
     }  # fmt: skip
     if "score" in hit.evidence:
         row["Score"] = hit.evidence["score"]

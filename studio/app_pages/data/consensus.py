@@ -18,6 +18,7 @@ from pitchpipe.studio.app_pages.data.consensus_tables import NAMES
 from pitchpipe.studio.app_pages.showing import show_constant
 
 _KEPT = "consensus_kept"
+_VERDICT_WORDS = {"a": "A better", "b": "B better", "both_bad": "both bad", "cannot_judge": "can't judge"}
 _WIDEST = 4
 _LONG = 3.0
 """Seconds of reading from which a page waits to be asked before it reads again."""
@@ -40,7 +41,7 @@ def show_view(store: Store, project: Project | None, curator: str) -> None:  # n
     )
     question = st.selectbox(
         "Question", list(questions), key="consensus_question", width=420,
-        format_func=lambda name: f"{name} · {questions[name][1]:,} units, {_describe(name, questions[name][0])}",
+        format_func=lambda name: f"{name} · {questions[name][1]:,} judged, {_describe(name, questions[name][0])}",
     )  # fmt: skip
     if question is None:
         return
@@ -100,7 +101,8 @@ def _show_strategies(preview: Preview) -> None:
     for one in preview.strategies:
         if words := consensus_tables.describe_model(one):
             st.caption(words)
-    consensus_charts.draw_distributions(preview.strategies, NAMES)
+    names = _VERDICT_WORDS if preview.question == "verdict" else {}
+    consensus_charts.draw_distributions(preview.strategies, NAMES, names)
     show_constant(
         '<div class="pp-quiet">Numbers are rounded to whole ones here; rows keep them as they are. Support: the share '
         "of raters who agree with the consensus. Confidence: how probable the model holds its value.</div>"
@@ -204,6 +206,7 @@ def _show_models(kept: dict[str, Any], read: ProjectAnswers) -> None:
         st.subheader("How the models stand", anchor=False)
         if ranking.undefined_because:
             st.text(f"No ranking: {ranking.undefined_because}.")
+            st.caption("An import names the model of each answer under 'More: models, ids, splits'.")
             return
         st.text(consensus_tables.describe_ranking(ranking))
         for place in range(ranking.components):

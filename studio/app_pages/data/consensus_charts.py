@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import altair as alt
 import pandas as pd
@@ -17,10 +17,10 @@ _COLOURS = ["#15897e", "#c9741c", "#5b78c7", "#9a5fb0", "#8b96a3"]
 _BINS = 10
 
 
-def draw_distributions(strategies: Sequence[StrategyPreview], names: dict[str, str]) -> None:
-    """Bars side by side: how many units each strategy gives each value."""
+def draw_distributions(strategies: Sequence[StrategyPreview], names: dict[str, str], words: Mapping[str, str]) -> None:
+    """Bars side by side: how many units each strategy gives each value; `words` says what people call a value."""
     rows = pd.DataFrame(
-        [{"value": value, "strategy": names[one.strategy], "units": count}
+        [{"value": words.get(value, value), "strategy": names[one.strategy], "units": count}
          for one in strategies for value, count in one.distribution.items()]
     )  # fmt: skip
     order = sorted(rows["value"].unique(), key=_order_value)

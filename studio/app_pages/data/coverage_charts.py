@@ -81,7 +81,7 @@ def draw_bars(rows: pl.DataFrame) -> None:
     ).with_columns(pl.col("state").replace_strict({"judged": 0, "not judged": 1}).alias("place"))  # fmt: skip
     chart = alt.Chart(long).mark_bar(height=9).encode(
         y=alt.Y("label:N", sort=shown["label"].to_list(), title=None,
-                axis=_name_axis(230)),
+                axis=_name_axis(170)),
         x=alt.X("count:Q", title=None, axis=alt.Axis(tickCount=4, format="~s", domain=False)),
         color=alt.Color("state:N", scale=alt.Scale(domain=["judged", "not judged"], range=[_ACCENT, _GREY]),
                         legend=alt.Legend(orient="top", title=None)),
@@ -114,7 +114,7 @@ def draw_gaps(gaps: Sequence[Gap]) -> None:
                         legend=alt.Legend(orient="top", title=None)),
     )  # fmt: skip
     ticks = base.mark_tick(color=_GREY, thickness=3, size=20).encode(x="wanted:Q")
-    _draw(bars + ticks, 26 * len(gaps) + 60)
+    _draw(bars + ticks, 28 * len(gaps) + 100)
 
 
 def draw_groups(before: dict[str, int], after: dict[str, int]) -> None:

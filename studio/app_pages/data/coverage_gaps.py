@@ -56,9 +56,11 @@ def _show_gaps(coverage: Coverage, wanted: dict[str, int]) -> None:
     table = pl.DataFrame({
         "kind": [gap.name for gap in gaps], "wanted": [gap.target for gap in gaps],
         "found": [gap.found for gap in gaps], "missing": [gap.missing for gap in gaps],
-        "found in": ["; ".join(gap.matched) or "nothing fits the name" for gap in gaps],
+        "found in": ["; ".join(gap.matched) or "nothing is called so" for gap in gaps],
     })  # fmt: skip
     st.dataframe(table, hide_index=True, width="stretch", key="coverage_gap_table")
+    if not all(gap.matched for gap in gaps):
+        st.caption("What no category or cluster is called after may still be there: search Rows for its words.")
 
 
 def _show_small(coverage: Coverage) -> None:

@@ -16,6 +16,7 @@ from pitchpipe.studio.app_pages.data import coverage_charts
 from pitchpipe.studio.app_pages.data.coverage import keep_layout
 
 _MOST_LISTED = 500
+_SIDES = {"train": "training", "holdout": "sealed"}
 _COLOURS = {"cluster": "cluster", "kind": "kind", "source": "source", "judged or not": "judged"}
 
 
@@ -89,7 +90,7 @@ def show_requests(coverage: Coverage, rows: list[int]) -> None:
     listed = coverage.requests[rows[:_MOST_LISTED]]
     table = pl.DataFrame({
         "request": [first_words(text, 300) for text in listed["request"]],
-        "kind": listed["kind"].fill_null(""), "source": listed["source"], "split": listed["split"],
+        "kind": listed["kind"].fill_null(""), "source": listed["source"], "side": listed["split"].replace(_SIDES),
         "answers": listed["answers"], "judgements": listed["judgements"], "id": listed["example"],
     })  # fmt: skip
     st.dataframe(

@@ -13,6 +13,7 @@ from pitchpipe.store.freezing.snapshots import Snapshot
 from pitchpipe.studio.app_pages.showing import show_problem
 from pitchpipe.studio.export_verbs import SAVED_AS, export
 
+_REASONS = {"sealed_holdout": "on the sealed side"}
 _MIME = {".parquet": "application/vnd.apache.parquet", ".jsonl": "application/jsonl", ".csv": "text/csv"}
 
 
@@ -54,7 +55,9 @@ def _write(store: Store, snapshot: Snapshot, form: str, folder: Path, format: st
     except PitchpipeError as error:
         show_problem(error.happened, error.advice)
         return
-    left_out = ", ".join(f"{count} {rule.replace('_', ' ')}" for rule, count in report["dropped"].items())
+    left_out = ", ".join(
+        f"{count:,} {_REASONS.get(rule, rule.replace('_', ' '))}" for rule, count in report["dropped"].items()
+    )
     st.success(
         f"{report['kept']:,} of {report['considered']:,} rows" + (f"; left out: {left_out}." if left_out else ".")
     )

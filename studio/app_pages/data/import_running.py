@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
@@ -16,9 +15,10 @@ from pitchpipe.store.importing.ingest import ImportReport, import_file
 from pitchpipe.store.importing.progress import ReadMeter
 from pitchpipe.studio import import_jobs
 from pitchpipe.studio.app_pages.data.import_showing import show_rejects
-from pitchpipe.studio.app_pages.showing import show_constant, show_problem
+from pitchpipe.studio.app_pages.showing import plain, show_constant, show_problem
 
 _POLL_SECONDS = 0.7
+_ADDED_WORDS = {"candidates": "answers"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,12 @@ def show_running(store: Store, order: Order | None, curator: str) -> None:
     if job is not None and job.state == "running":
         _follow(curator)
         return
-    if job is not None and job.kind == "import" and job.state == "finished":
+    is_imported = job is not None and job.kind == "import" and job.state == "finished"
+    if job is not None and is_imported and order in (None, job.about):
         _show_report(job.result, curator)
+        return
+    if job is not None and is_imported:
+        st.caption(plain(f"Before: {job.result.accepted:,} rows of {job.result.file} went into {job.result.project}."))
     if order is not None:
         with st.container(key="card_import_run", gap="small"):
             fits = job is not None and (job.kind, job.state, job.about) == ("dry-run", "finished", order)
@@ -126,6 +130,9 @@ def _show_preview(preview: ImportPreview) -> None:
         f"New answers: {preview.new['candidates']:,}; new tasks: {preview.new['tasks']:,}.",
         f"Sealed for measuring: {about}{preview.sides['holdout']:,} of {sum(preview.sides.values()):,} examples.",
     ]
+    again = sum(preview.judged.values()) - preview.new["judgements"]
+    if again > 0:
+        lines.insert(2, f"{again:,} say of the same answers what their rater has said already; each counts once.")
     repeats = preview.accepted - preview.new["examples"] - preview.known["examples"]
     if repeats > 0:
         lines.append(f"{repeats:,} rows speak of an example that the file holds already.")
@@ -145,7 +152,7 @@ def _show_numbers(numbers: dict[str, int]) -> None:
 def _show_report(report: ImportReport, curator: str) -> None:
     with st.container(key="card_import_done", gap="small"):
         st.subheader(f"{report.accepted:,} rows of {report.file} are in {report.project}", anchor=False)
-        added: dict[str, Any] = {f"new {name}": count for name, count in report.added.items()}
+        added = {f"new {_ADDED_WORDS.get(name, name)}": count for name, count in report.added.items()}
         _show_numbers({**added, "sealed": report.holdout})
         show_rejects(report.rejects, report.rejected)
         rows, annotate, away = st.columns([1, 1, 1], vertical_alignment="center")

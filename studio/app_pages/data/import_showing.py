@@ -55,14 +55,21 @@ def show_rows(source: Path, format_name: str | None, mapping: Path | None) -> bo
         )  # fmt: skip
         result = results[place or 0]
         if isinstance(result, RejectedRow):
-            show_problem(
-                f"Row {result.line} is refused: {result.column or 'the whole row'}: {result.reason}.",
-                "The others are imported without it."
-                + (" The form on the left can translate it." if mapping is not None else ""),
-            )
+            _show_refusal(result, results, is_mapped=mapping is not None)
         else:
             _show_example(result)
     return True
+
+
+def _show_refusal(row: RejectedRow, results: Sequence[ParsedRow | RejectedRow], *, is_mapped: bool) -> None:
+    refused = sum(isinstance(result, RejectedRow) for result in results)
+    if refused == len(results):
+        advice = "All rows shown here are refused: see whether the file is read the right way."
+    else:
+        advice = "The others are imported without it."
+    if is_mapped and "values = {" in row.reason:
+        advice += " Say what the file's words mean under 'What its words mean' on the left."
+    show_problem(f"Row {row.line} is refused: {_name_place(row.column)}: {row.reason}.", advice)
 
 
 def _show_example(row: ParsedRow) -> None:
@@ -82,7 +89,7 @@ def _show_example(row: ParsedRow) -> None:
         reason = f" — {judgement.reason}" if judgement.reason else ""
         st.text(f"{judgement.rater}: {_shorten(_say(judgement) + reason)}")
     notes = [
-        f"kind {row.kind.value}",
+        f"asked to {row.kind.value}" if row.kind is not TaskKind.WRITE else "an answer to imitate",
         *([f"side {row.split.value}, as the file declares"] if row.split else []),
         *([f"category {row.category}"] if row.category else []),
         *([f"id {row.external_id}"] if row.external_id else []),
@@ -109,6 +116,11 @@ def _say(judgement: ParsedJudgement) -> str:
     return str(value.get("text", value))
 
 
+def _name_place(column: str | int | None) -> str:
+    """The column that is at fault; of a row that cannot be read there is only a place, which the reason tells."""
+    return "whole row" if column is None or str(column).isdigit() or not column else str(column)
+
+
 def _shorten(text: str) -> str:
     shown = reveal_hidden(text)
     return shown if len(shown) <= _LONGEST else shown[:_LONGEST] + " …"
@@ -119,11 +131,12 @@ def show_rejects(rejects: Sequence[dict[str, Any]], count: int) -> None:
     if not count:
         return
     frame = pl.DataFrame(
-        [(reject["line"], reject["column"] or "whole row", reject["reason"]) for reject in rejects],
+        [(reject["line"], _name_place(reject["column"]), reject["reason"]) for reject in rejects],
         schema={"row": pl.Int64, "column": pl.String, "why it is refused": pl.String}, orient="row",
     )  # fmt: skip
     st.markdown(
-        f"**{count:,} rows are refused**" + (f", the first {len(rejects):,} are listed" if count > len(rejects) else "")
+        f"**{count:,} {'row is' if count == 1 else 'rows are'} refused**"
+        + (f", the first {len(rejects):,} are listed" if count > len(rejects) else "")
     )
     st.dataframe(frame, hide_index=True, height=min(38 * (len(rejects) + 1), 320))
     # A reason quotes the file, so it might run as a formula where the table is opened.

@@ -5,6 +5,7 @@ What was typed into the mapping lives apart from its widgets, so neither a wrong
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ _NEW = "A new project …"
 
 def show_view(store: Store, project: Project | None, curator: str) -> None:
     """Shows the view; `project` is None where there is none yet."""
+    st.html((files("pitchpipe.studio.app_pages.data") / "imports.css").read_text(encoding="utf-8"))
     left, right = st.columns([1, 1.25], gap="medium")
     with left:
         with st.container(key="card_import_source", gap="small"):
@@ -38,7 +40,7 @@ def show_view(store: Store, project: Project | None, curator: str) -> None:
         with st.container(key="card_import_project", gap="small"):
             st.subheader("3 · Where it goes", anchor=False)
             target = _choose_project(store, project)
-    with right:
+    with right, st.container(key="imports_right"):
         is_read = False
         if source is None or look is None:
             with st.container(key="card_import_nothing"):

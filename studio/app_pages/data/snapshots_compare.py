@@ -62,12 +62,14 @@ def _show_effect(diff: dict[str, Any], names: tuple[str, str]) -> None:
         st.markdown("**Rows by kind and side**")
         snapshots_charts.draw_pairs(_pair(_name_counts(first["counts"]), _name_counts(second["counts"])), names)
         st.markdown("**Left out, by rule**")
-        snapshots_charts.draw_pairs({rule: (two[0], two[1]) for rule, two in diff["drops"].items()}, names)
+        snapshots_charts.draw_pairs(
+            {snapshots_charts.name_rule(rule): (two[0], two[1]) for rule, two in diff["drops"].items()}, names
+        )
     with right:
         st.markdown("**Training rows by source**")
         snapshots_charts.draw_pairs(_pair(first["sources"], second["sources"]), names)
         st.markdown("**Words an answer, by kind of row**")
-        snapshots_charts.draw_pairs(_pair(first["mean_answer_words"], second["mean_answer_words"]), names, ".1f")
+        snapshots_charts.draw_pairs(_pair(first["mean_answer_words"], second["mean_answer_words"]), names, ".0f")
     st.dataframe(_tabulate(first, second, names), hide_index=True)
 
 
@@ -150,8 +152,9 @@ def _describe_changes(changes: list[dict[str, Any]], folder: Path) -> list[dict[
 
 def _describe_row(row: dict[str, Any]) -> dict[str, Any]:
     answer = row["answer"] or " | ".join(text for text in (row["answer_a"], row["answer_b"]) if text)
+    side = "sealed" if row["split"] == "holdout" else "training"
     return {
-        "kind": row["row_kind"], "side": row["split"], "source": row["source"], "request": _read_request(row),
+        "kind": row["row_kind"], "side": side, "source": row["source"], "request": _read_request(row),
         "answer": answer, "verdict": row["verdict"] or "", "scores": row["scores"] or "", "row": row["row_id"],
     }  # fmt: skip
 

@@ -16,6 +16,7 @@ from pitchpipe.studio.app_pages.data import recipe_handover
 from pitchpipe.studio.app_pages.showing import plain, show_problem
 
 _VERIFIED = "snapshots_verified"
+_COUNTED = ("rows", "left out", "sealed")
 
 
 def show_list(store: Store, project: str) -> None:
@@ -25,7 +26,10 @@ def show_list(store: Store, project: str) -> None:
         st.info("Nothing is frozen yet. Make a snapshot first.")
         return
     st.dataframe(
-        pl.DataFrame([_describe(one) for one in found]), hide_index=True, height=min(38 + 35 * len(found), 300)
+        pl.DataFrame([_describe(one) for one in found]),
+        hide_index=True,
+        height=min(38 + 35 * len(found), 300),
+        column_config={name: st.column_config.NumberColumn(format="localized") for name in _COUNTED},
     )
     names = {one.name: one for one in found}
     chosen = names[st.selectbox("Snapshot", list(names), key="snapshots_chosen", width=420) or found[0].name]
@@ -66,9 +70,18 @@ def _show_one(snapshot: Snapshot) -> None:
         if not verified[1]:
             st.success("Whole: every hash and the proof of the seal follow from what lies in the folder.")
     # The card holds what people typed, so it is shown as it is written.
-    st.code(
-        (snapshot.folder / "README.md").read_text(encoding="utf-8"), language="markdown", height=460, wrap_lines=True
-    )
+    card = (snapshot.folder / "README.md").read_text(encoding="utf-8")
+    st.code(_cut_head(card), language=None, height=460, wrap_lines=True)
+
+
+def _cut_head(card: str) -> str:
+    """The card without the head that the Hub reads.
+
+    >>> _cut_head("---\\ntags:\\n- x\\n---\\n\\n# Card")
+    '# Card'
+    """
+    _, found, rest = card.removeprefix("---\n").partition("\n---\n")
+    return rest.lstrip() if found and card.startswith("---\n") else card
 
 
 def _verify(snapshot: Snapshot) -> list[str]:

@@ -115,11 +115,14 @@ def _show_seal(proof: dict[str, Any]) -> None:
 def _offer_freeze(store: Store, project: str, preview: Preview, curator: str, is_stale: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input(
-            "Name of the snapshot", key="snapshots_name", width=300, placeholder="A name, then Enter, to freeze it"
+            "Name of the snapshot", key="snapshots_name", width=300, placeholder="A name to freeze it under"
         )
-        is_unfit = is_stale or not name.strip() or preview.rows.is_empty() or bool(list_breaches(preview.proof))
+        is_unfit = is_stale or preview.rows.is_empty() or bool(list_breaches(preview.proof))
         if not st.button("Freeze", icon=":material/ac_unit:", disabled=is_unfit, key="snapshots_freeze"):
             return
+    if not name.strip():
+        show_problem("The snapshot has no name.", "Type one beside Freeze, such as v1.")
+        return
     bar = st.progress(0.0, "Reading the project")
     try:
         made = create_snapshot(

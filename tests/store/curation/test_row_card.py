@@ -48,7 +48,7 @@ def test_snapshots_tell_what_they_took_and_what_they_left_out_and_why(compare_st
     create_snapshot(compare_store, "p", "first")
     assert "In 'first': 2 answers, 1 pair." in explain_standing(read_row_card(compare_store, "p", judged))
     words = explain_standing(read_row_card(compare_store, "p", other))
-    assert "Not in 'first' as pair: nobody has judged this yet (not_judged)." in words
+    assert "Not in 'first' as pair: nobody has judged this yet (not judged)." in words
 
 
 def test_a_sealed_example_is_told_as_one(store: Store, tmp_path: Path) -> None:

@@ -253,7 +253,7 @@ def test_a_template_that_cannot_be_understood_is_refused(source: str) -> None:
         ("kind = 'rank'", "the kind 'rank' is unknown", "compare, rate, write, tag"),
         ("kind = 'write'\nprompt = 'x'\nanser = 'y'", "the key 'anser' is unknown for kind write", "answer"),
         ("kind = 'compare'\nprompt = 'x'\nanswer_a = 'y'", "kind compare needs answer_b", "answer_b"),
-        ("kind = 'write'\nanswer = 'x'", "exactly one of prompt, messages but has none", "Keep one"),
+        ("kind = 'write'\nanswer = 'x'", "exactly one of prompt, messages but has none", "Say what asks: prompt"),
         ("kind = 'write'\nprompt = 3", "prompt should be a string but is 3", "{column}"),
         ("kind = 'write'\nprompt = '{a'", "prompt has a lone {", "braces"),
         ("kind = 'write'\nmessages = 'x {a}'", "not one column", "messages ="),

@@ -87,7 +87,11 @@ def test_a_check_counts_what_stays_and_shows_every_rule_that_found_something(des
         "Empty answers · 1", "Refusals · 1", "Personal data · 1",
     ]  # fmt: skip
     assert "1 of 4 rows (25.0%) would be left out." in read_markdown(app)
-    assert app.dataframe[0].value["Reason"].tolist() == ['the answer is the placeholder "N/A"']
+    found = app.dataframe[0].value
+    assert found["Reason"].tolist() == ['the answer is the placeholder "N/A"'] and found["Side"].tolist() == [
+        "training"
+    ]
+    assert any("Nothing found by: Same answers," in caption.value.replace("\\", "") for caption in app.caption)
 
 
 def test_what_was_found_is_marked_and_stored_markup_stays_text(desk: Store) -> None:

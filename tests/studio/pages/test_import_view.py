@@ -119,6 +119,36 @@ def test_the_mapping_is_suggested_from_the_columns_and_translates_the_words_of_t
     ]  # fmt: skip
 
 
+def test_judgements_that_repeat_what_their_rater_said_are_counted_before_the_import(studio: Store) -> None:
+    create_project(studio, "p")
+    twice = [json.dumps(PAIRS[0]), json.dumps(PAIRS[0]), json.dumps(PAIRS[1])]
+    (studio.workspace / "incoming" / "twice.jsonl").write_text("\n".join(twice) + "\n")
+    shown = read_everything(press(choose(show_view("p"), "twice.jsonl"), "imports_try"))
+    assert "Judgements: 3 compare by 1 rater; 2 of them new." in shown
+    assert "1 say of the same answers what their rater has said already" in shown
+
+
+def test_the_report_of_an_import_stands_alone_and_is_one_line_beside_another_file(studio: Store) -> None:
+    create_project(studio, "p")
+    app = choose(show_view("p"), "pairs.jsonl")
+    press(app, "imports_try")
+    press(app, "imports_go")
+    keys = [button.key for button in app.button]
+    assert "imports_rows" in keys and "imports_try" not in keys
+    choose(app, "markup.jsonl")
+    keys = [button.key for button in app.button]
+    assert "imports_rows" not in keys and "imports_try" in keys
+    assert any("Before: 12 rows of pairs" in caption.value.replace("\\", "") for caption in app.caption)
+
+
+def test_a_refused_row_is_told_with_what_helps(studio: Store) -> None:
+    create_project(studio, "p")
+    app = choose(show_view("p"), "table.jsonl")
+    next(area for area in app.text_area if area.label == "Request").set_value("{q}").run()
+    (told,) = [error.value.replace("\\", "") for error in app.error]
+    assert "All rows shown here are refused" in told and "under 'What its words mean'" in told
+
+
 def test_a_wrong_file_loses_nothing_of_the_mapping(studio: Store) -> None:
     create_project(studio, "p")
     app = choose(show_view("p"), "table.jsonl")

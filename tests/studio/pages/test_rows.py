@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from pitchpipe.store.curation import catalogue, curating
 from pitchpipe.store.curation.catalogue_filters import Slice
 from pitchpipe.store.curation.slices import find_examples, list_slices, save_slice
-from pitchpipe.store.database import Store
+from pitchpipe.store.database import Store, open_store
 from pitchpipe.store.identity import new_id
 from pitchpipe.store.judging import annotating
 from pitchpipe.store.queue import queueing
@@ -260,3 +260,25 @@ def test_the_table_as_csv_holds_all_rows_however_many(desk: Store) -> None:
     ).fetchall()
     assert write_csv(made, Slice()).count(b"\n") == 1 + 100_001
     assert write_csv(made, Slice("nowhere")).startswith(b"request,category,")
+
+
+def test_without_a_project_the_page_leads_to_the_import(tmp_path: Path) -> None:
+    def script() -> None:
+        from pitchpipe.studio import session
+        from pitchpipe.studio.app_pages.data import page
+
+        page.show_data(session.current_store(), None, "petra")
+
+    store = open_store(tmp_path / "workspace")
+    people.sign_in(store, "petra")
+    session.set_store(store)
+    try:
+        app = check(AppTest.from_function(script, default_timeout=60).run())
+        check(app.button(key="data_import").click().run())
+        assert app.query_params["view"] in ("imports", ["imports"])
+        app = AppTest.from_function(script, default_timeout=60)
+        app.query_params["view"] = "Import"
+        assert "1 · The file" in [header.value for header in check(app.run()).subheader]
+    finally:
+        session.set_store(None)
+        store.close()
