@@ -96,7 +96,8 @@ def test_a_check_counts_what_stays_and_shows_every_rule_that_found_something(des
 
 def test_what_was_found_is_marked_and_stored_markup_stays_text(desk: Store) -> None:
     app = check(open_view())
-    app.button_group[0].set_value(5).run()
+    steps = [count.rule for count in app.session_state["checks_found"].preview.rules]
+    app.button_group[0].set_value(steps.index("refusal")).run()
     assert "1 of 3 rows (33.3%) would be listed." in read_markdown(app)
     (marked,) = [element.value for element in app.markdown if "orange-background" in element.value]
     assert marked == mark_spans(ANSWERS[2], [[0, 53, "refusal"]])
