@@ -40,7 +40,7 @@ def show_view(store: Store, project: Project | None, curator: str) -> None:
     if project is None:
         return
     st.html((files("pitchpipe.studio.app_pages.data") / "checks.css").read_text(encoding="utf-8"))
-    left, right = st.columns([1, 2.05], gap="medium")
+    left, right = st.columns([1, 1.9], gap="medium")
     with left:
         choices = checks_chain.choose_chain(project.name)
         model = checks_sets.choose_background(store, project.name, curator, choices)

@@ -55,7 +55,7 @@ def _list_topics() -> dict[str, list[Rule]]:
 
 def _choose_rule(project: str, rule: Rule) -> RuleChoice | None:
     key = f"checks_{project}_{rule.id}"
-    name, action_place, dials_place = st.columns([5.2, 3.6, 1.3], vertical_alignment="center", gap="xxsmall")
+    name, action_place, dials_place = st.columns([5.55, 3.5, 1.15], vertical_alignment="center", gap="xxsmall")
     with name:
         is_chosen = st.checkbox(rule.title, rule.id in _USUAL, key=key, help=rule.about)
     if not is_chosen:
