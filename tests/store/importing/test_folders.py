@@ -54,7 +54,8 @@ def test_splits_of_a_saved_dict_declare_the_side_of_the_seal(tmp_path: Path) -> 
 
 
 def test_what_the_real_library_saves_is_read(tmp_path: Path) -> None:
-    datasets = pytest.importorskip("datasets")
+    import datasets  # here, for it takes seconds to load
+
     parts = {name: datasets.Dataset.from_dict({"prompt": [name], "completion": ["a"]}) for name in ("train", "test")}
     datasets.DatasetDict(parts).save_to_disk(str(tmp_path / "d"))
     assert read(tmp_path / "d") == [("train", Split.TRAIN), ("test", Split.HOLDOUT)]
