@@ -6,7 +6,7 @@ import json
 import secrets
 import time
 from dataclasses import asdict, fields, replace
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from pitchpipe.store.database import Store, Transaction, utc_now
 from pitchpipe.store.errors import NotFoundError, UsageError
@@ -31,31 +31,27 @@ _INSERT_PROJECT = (
 )
 
 
-def create_project(
-    store: Store,
-    name: str,
-    *,
-    overlap: int = 1,
-    holdout_share: float = 0.1,
-    salt: str | None = None,
-    lease_seconds: int = 1800,
-    minimum_dwell_ms: int = 400,
-    rate_rubric: str = "helpfulness",
-    compare_rubric: str = "preference",
-    guideline: str = "helpfulness",
-    rules: QueueRules | None = None,
-    actor: str = "local",
-) -> Project:
+class ProjectSettings(TypedDict, total=False):
+    """What a new project is made with; what is left out has the default of `draft_project`."""
+
+    overlap: int
+    holdout_share: float
+    salt: str | None
+    lease_seconds: int
+    minimum_dwell_ms: int
+    rate_rubric: str
+    compare_rubric: str
+    guideline: str
+    rules: QueueRules | None
+
+
+def create_project(store: Store, name: str, *, actor: str = "local", **settings: Unpack[ProjectSettings]) -> Project:
     """The project of that name, made with these settings unless it is there already (then it stays as it is).
 
     Raises:
         UsageError: the name is empty or a number is out of range.
     """
-    project = draft_project(
-        name, overlap=overlap, holdout_share=holdout_share, salt=salt, lease_seconds=lease_seconds,
-        minimum_dwell_ms=minimum_dwell_ms, rate_rubric=rate_rubric, compare_rubric=compare_rubric, guideline=guideline,
-        rules=rules,
-    )  # fmt: skip
+    project = draft_project(name, **settings)
     store.write(lambda transaction: insert_project(transaction, project, actor))
     store.checkpoint()  # the journal brings back judgements only, not what they are about
     return get_project(store, name)
