@@ -17,10 +17,15 @@ from typing import Any
 import pytest
 
 from pitchpipe.store.database import Store, open_store
+from pitchpipe.store.freezing import snapshots
+from pitchpipe.store.freezing.snapshots import Snapshot
+from pitchpipe.store.identity import new_id
 from pitchpipe.store.importing.ingest import import_file
+from pitchpipe.store.judging import annotating
 from pitchpipe.store.projects import create_project
 from pitchpipe.store.queue import queueing
 from pitchpipe.store.queue.tasking import create_tasks
+from pitchpipe.studio import session
 from tests.studio.pages.driving import READY
 
 PROJECT = "Help desk"
@@ -238,6 +243,28 @@ def fill_workspace() -> Callable[..., Store]:
 @pytest.fixture
 def project_name() -> str:
     return PROJECT
+
+
+@pytest.fixture
+def desk(fill_workspace: Callable[..., Store], tmp_path: Path) -> Iterator[Store]:
+    """The store that pages see in a test without a server: three comparisons to judge."""
+    store = fill_workspace(tmp_path / "workspace", count=3, dwell_ms=0)
+    session.set_store(store)
+    yield store
+    session.set_store(None)
+    store.close()
+
+
+@pytest.fixture
+def snapshot(desk: Store, project_name: str) -> Snapshot:
+    """A frozen dataset of the desk, after one judgement."""
+    task = queueing.claim_next_task(desk, project_name, "ben")
+    assert task is not None
+    annotating.submit_judgement(
+        desk, judgement_id=new_id("jdg"), task_id=task.task_id, annotator="ben", token=task.token,
+        value={"verdict": "first", "strength": -1},
+    )  # fmt: skip
+    return snapshots.create_snapshot(desk, project_name, "first")
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pitchpipe.store.database import Store
-from pitchpipe.store.freezing import snapshots
 from pitchpipe.store.freezing.snapshots import Snapshot
-from pitchpipe.store.identity import new_id
-from pitchpipe.store.judging import annotating
-from pitchpipe.store.queue import queueing
-from pitchpipe.studio import session
 from pitchpipe.studio.app_pages.data.export_results import count_lengths
 from pitchpipe.studio.export_verbs import checks_folder
 from pitchpipe.training import launch
@@ -27,26 +21,6 @@ from pitchpipe.training.export_check import CheckRequest, create_check_folder, l
 from pitchpipe.training.run_folders import RunStatus, write_json, write_progress
 
 MARKUP = "<img src=x onerror=alert(1)>"
-
-
-@pytest.fixture
-def desk(fill_workspace: Callable[..., Store], tmp_path: Path) -> Iterator[Store]:
-    store = fill_workspace(tmp_path / "workspace", count=3, dwell_ms=0)
-    session.set_store(store)
-    yield store
-    session.set_store(None)
-    store.close()
-
-
-@pytest.fixture
-def snapshot(desk: Store, project_name: str) -> Snapshot:
-    task = queueing.claim_next_task(desk, project_name, "ben")
-    assert task is not None
-    annotating.submit_judgement(
-        desk, judgement_id=new_id("jdg"), task_id=task.task_id, annotator="ben", token=task.token,
-        value={"verdict": "first", "strength": -1},
-    )  # fmt: skip
-    return snapshots.create_snapshot(desk, project_name, "first")
 
 
 def show_view() -> AppTest:

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,36 +15,12 @@ from streamlit.testing.v1 import AppTest
 
 from pitchpipe.store import runs
 from pitchpipe.store.database import Store
-from pitchpipe.store.freezing import snapshots
 from pitchpipe.store.freezing.snapshots import Snapshot
-from pitchpipe.store.identity import hash_file, new_id
-from pitchpipe.store.judging import annotating
-from pitchpipe.store.queue import queueing
-from pitchpipe.studio import session
+from pitchpipe.store.identity import hash_file
 from pitchpipe.training import launch
 from pitchpipe.training.plans import EvaluatePlan, Plan, load_recipe, with_dials
 from pitchpipe.training.processes import process_started
 from pitchpipe.training.run_folders import create_run_folder, read_plan, write_json
-
-
-@pytest.fixture
-def desk(fill_workspace: Callable[..., Store], tmp_path: Path) -> Iterator[Store]:
-    store = fill_workspace(tmp_path / "workspace", count=3, dwell_ms=0)
-    session.set_store(store)
-    yield store
-    session.set_store(None)
-    store.close()
-
-
-@pytest.fixture
-def snapshot(desk: Store, project_name: str) -> Snapshot:
-    task = queueing.claim_next_task(desk, project_name, "ben")
-    assert task is not None
-    annotating.submit_judgement(
-        desk, judgement_id=new_id("jdg"), task_id=task.task_id, annotator="ben", token=task.token,
-        value={"verdict": "first", "strength": -1},
-    )  # fmt: skip
-    return snapshots.create_snapshot(desk, project_name, "first")
 
 
 def show_rounds() -> AppTest:
