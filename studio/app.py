@@ -17,7 +17,7 @@ from pitchpipe.store.errors import PitchpipeError
 from pitchpipe.store.records import Project
 from pitchpipe.store.team import people
 from pitchpipe.studio.app_pages import annotate, history, home
-from pitchpipe.studio.app_pages.showing import choose_project, show_constant, show_look, show_problem
+from pitchpipe.studio.app_pages.showing import PAGE_ROLES, choose_project, show_constant, show_look, show_problem
 from pitchpipe.studio.session import current_annotator, current_store, read_session_id
 
 
@@ -44,31 +44,39 @@ def show_studio() -> None:
             project = choose_project(store)
             st.text(annotator)
             show_constant('<div class="pp-quiet"><a href="/logout" target="_self">Sign out</a></div>')
-    pages["home"] = st.Page(
-        partial(home.show_home, store, project, annotator, pages), title="Home", url_path="home", default=True
-    )
-    pages["annotate"] = st.Page(
-        partial(annotate.show_annotate, store, project, annotator), title="Annotate", url_path="annotate"
-    )
-    pages["history"] = st.Page(
-        partial(history.show_history, store, project, annotator, pages["annotate"]),
-        title="My history",
-        url_path="history",
-    )
     role = people.find_role(store, annotator)
-    if role in ("curator", "lead"):
-        pages["review"] = st.Page(partial(_show_review, store, project, annotator), title="Review", url_path="review")
-    if role in ("curator", "engineer", "lead"):
-        pages["data"] = st.Page(partial(_show_data, store, project, annotator), title="Data", url_path="data")
-    pages["rounds"] = st.Page(partial(_show_rounds, store, project), title="Rounds", url_path="rounds")
-    if role == "lead":
-        pages["people"] = st.Page(partial(_show_people, store, project, annotator), title="People", url_path="people")
-    chosen = st.navigation(list(pages.values()), position="hidden")
+    turned_away = _list_pages(store, project, annotator, role, pages)
+    chosen = st.navigation([*pages.values(), *turned_away], position="hidden")
     with links:
         for page in pages.values():
             with st.container(key="here" if page == chosen else f"link_{page.url_path}"):
                 st.page_link(page)
     chosen.run()
+
+
+def _list_pages(
+    store: Store, project: Project | None, annotator: str, role: str, pages: dict[str, st.Page]
+) -> list[st.Page]:
+    """Puts the pages of a role into `pages`, in the order of their links; returns the others, which turn one away in
+    words for whoever was sent their address."""
+    who = (store, project, annotator)
+    listed = (
+        ("home", "Home", partial(home.show_home, *who, pages)),
+        ("annotate", "Annotate", partial(annotate.show_annotate, *who)),
+        ("history", "My history", lambda: history.show_history(*who, pages["annotate"])),
+        ("review", "Review", partial(_show_review, *who)),
+        ("data", "Data", partial(_show_data, *who)),
+        ("rounds", "Rounds", partial(_show_rounds, store, project)),
+        ("people", "People", partial(_show_people, *who)),
+    )
+    turned_away = []
+    for name, title, show in listed:
+        page = st.Page(show, title=title, url_path=name, default=name == "home")
+        if role in PAGE_ROLES.get(name, (role,)):
+            pages[name] = page
+        else:
+            turned_away.append(page)
+    return turned_away
 
 
 def _show_review(store: Store, project: Project | None, annotator: str) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 
 import streamlit
 import uvicorn
-from starlette.routing import Mount
+from starlette.responses import RedirectResponse
+from starlette.routing import Mount, Route
 
 from pitchpipe.store.database import open_store
 from pitchpipe.store.errors import PitchpipeError
@@ -60,7 +61,9 @@ def build_app(workspace: Path, url: str) -> streamlit.App:
             set_store(None)
             store.close()
 
-    routes = [*sign_in.routes, *drafts.routes, Mount("/api", build_api(token))]
+    # Streamlit knows its first page by no other address than the bare one.
+    home = Route("/home", lambda _: RedirectResponse("/"))
+    routes = [home, *sign_in.routes, *drafts.routes, Mount("/api", build_api(token))]
     return streamlit.App(_APP, lifespan=hold_store, routes=routes)
 
 

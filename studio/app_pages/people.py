@@ -18,7 +18,7 @@ from pitchpipe.store.team import people, quality_reading, rater_reading
 from pitchpipe.store.team.quality_reading import ProjectQuality
 from pitchpipe.store.team.rater_reading import RaterCard
 from pitchpipe.studio.app_pages import people_actions, people_cards, people_charts
-from pitchpipe.studio.app_pages.showing import plain, show_constant, show_problem
+from pitchpipe.studio.app_pages.showing import PAGE_ROLES, plain, show_constant, show_problem
 
 _KEPT = "people_figures"
 _CHOSEN = "people_chosen"
@@ -26,7 +26,7 @@ _CHOSEN = "people_chosen"
 
 def show_people(store: Store, project: Project | None, viewer: str) -> None:
     """Shows the project and its people; everyone who is not a lead is turned away."""
-    if people.find_role(store, viewer) != "lead":
+    if people.find_role(store, viewer) not in PAGE_ROLES["people"]:
         show_problem("This page is for leads.", "It tells how people judge, which others are not to see. Go to Home.")
         return
     st.html((files("pitchpipe.studio.app_pages") / "people.css").read_text(encoding="utf-8"))

@@ -34,10 +34,8 @@ from pitchpipe.studio.app_pages.review_form import find_rubric, show_own_answer
 from pitchpipe.studio.app_pages.review_guideline import show_changed_guideline
 from pitchpipe.studio.app_pages.review_settled import show_last_settled, show_settled, show_told, tell
 from pitchpipe.studio.app_pages.review_words import KIND_WORDS, REASON_WORDS
-from pitchpipe.studio.app_pages.showing import plain, show_constant, show_problem
+from pitchpipe.studio.app_pages.showing import PAGE_ROLES, plain, show_constant, show_problem
 
-ROLES = ("curator", "lead")
-"""Who may see this page."""
 _KEEP_SECONDS = 120.0
 _SHOWN_ROWS = 8
 _MOST_RELATED = 6
@@ -48,7 +46,7 @@ _QUEUE, _CHOSEN, _SEEN, _SETTLED = "review_disputes", "review_task", "review_see
 
 def show_review(store: Store, project: Project | None, curator: str) -> None:
     """Shows the queue beside one case, and records what the curator decides."""
-    if people.find_role(store, curator) not in ROLES:
+    if people.find_role(store, curator) not in PAGE_ROLES["review"]:
         show_problem("This page is for curators.", "A lead can give you the role on the People page.")
         return
     if project is None:

@@ -15,6 +15,13 @@ from pitchpipe.store import projects
 from pitchpipe.store.database import Store
 from pitchpipe.store.records import Project
 
+PAGE_ROLES: dict[str, tuple[str, ...]] = {
+    "review": ("curator", "lead"),
+    "data": ("curator", "engineer", "lead"),
+    "people": ("lead",),
+}
+"""Who may see a page, by its address; pages that are not named here are for everybody who works here."""
+
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>$:~^&=])")
 _PROJECT_KEY = "project"
 

@@ -10,10 +10,8 @@ import streamlit as st
 from pitchpipe.store.database import Store
 from pitchpipe.store.records import Project
 from pitchpipe.store.team import people
-from pitchpipe.studio.app_pages.showing import show_problem
+from pitchpipe.studio.app_pages.showing import PAGE_ROLES, show_problem
 
-ROLES = ("curator", "engineer", "lead")
-"""Who may see this page."""
 VIEWS = {
     "Rows": "rows",
     "Import": "imports",
@@ -28,7 +26,7 @@ VIEWS = {
 
 def show_data(store: Store, project: Project | None, curator: str) -> None:
     """Shows the view that was asked for, by the address (`?view=checks`) or by a press."""
-    if people.find_role(store, curator) not in ROLES:
+    if people.find_role(store, curator) not in PAGE_ROLES["data"]:
         show_problem("This page is for curators and engineers.", "A lead can give you the role on the People page.")
         return
     titles = {module: title for title, module in VIEWS.items()}
