@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -12,7 +11,7 @@ import polars as pl
 from pitchpipe.store.coverage.clusters import Clusters, Matrix, find_clusters, find_typical
 from pitchpipe.store.coverage.naming import name_clusters
 from pitchpipe.store.curation.standing_marks import SELECT_DROPPED
-from pitchpipe.store.curation.vectors import read_request_vectors
+from pitchpipe.store.curation.vectors import read_first_request, read_request_vectors
 from pitchpipe.store.database import Store
 from pitchpipe.store.judging.judgement_reading import CURRENT_JUDGEMENTS
 from pitchpipe.store.projects import get_project
@@ -184,15 +183,6 @@ def _read_requests(store: Store, project_id: str) -> pl.DataFrame:
     )
     frame = frame.join(judged, on="example", how="left", maintain_order="left")
     return frame.with_columns(pl.col("judgements", "pairs").fill_null(0))
-
-
-def read_first_request(messages: str) -> str:
-    """The first turn of the user in a conversation (JSON as stored), whole: what its vector is made of.
-
-    >>> read_first_request('[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]')
-    'Hi'
-    """
-    return next((str(message["content"]) for message in json.loads(messages) if message["role"] == "user"), "")
 
 
 def _read_matrix(

@@ -6,17 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from pitchpipe.store.curation.encoding import load_encoders
 from pitchpipe.store.curation.evaluation_sets import read_evaluation_sets
+from pitchpipe.store.curation.standing_marks import STANDING_DECISIONS
 from pitchpipe.store.database import Store
 from pitchpipe.store.projects import get_project
 from pitchpipe.store.rules.rule import Background, Conversation, Encode
 
-_KEPT = """
-SELECT target_id, verdict FROM (
-    SELECT d.target_id, d.verdict, row_number() OVER (PARTITION BY d.target_id ORDER BY d.id DESC) AS age
-    FROM decisions AS d LEFT JOIN actions AS a ON a.id = d.action_id
-    WHERE d.project_id = ? AND a.undone_at IS NULL
-) AS latest WHERE age = 1 AND verdict = 'keep'
-"""
+_SELECT_KEPT = f"SELECT target_id FROM ({STANDING_DECISIONS}) AS standing WHERE verdict = 'keep'"
 
 
 def read_background(
@@ -38,5 +33,5 @@ def read_background(
         evaluation_sets=sets,
         count_tokens=count_tokens,
         encoders=load_encoders(store.workspace) if encoders is None else encoders,
-        kept_ids=frozenset(row[0] for row in store.read(_KEPT, [get_project(store, project).id])),
+        kept_ids=frozenset(row[0] for row in store.read(_SELECT_KEPT, [get_project(store, project).id])),
     )

@@ -45,7 +45,7 @@ def read_request_vectors(
     if encoder not in known:
         raise UsageError(f"The encoder '{encoder}' is not there.", f"Use one of: {', '.join(known)}.")
     rows = store.read(_SELECT, [target.id])
-    texts = [_read_first_request(messages) for _, messages in rows]
+    texts = [read_first_request(messages) for _, messages in rows]
     # Those of the sentence model are kept text by text by the encoder itself.
     matrix = _keep_tfidf(store, target.id, texts, known[encoder]) if encoder == "tfidf" else known[encoder](texts)
     return RequestVectors([example_id for example_id, _ in rows], matrix, encoder)
@@ -74,8 +74,13 @@ def find_similar(
     return [(vectors.example_ids[near], round(min(1.0, float(scores[near])), 4)) for near in nearest.tolist()]
 
 
-def _read_first_request(messages: str) -> str:
-    return next((str(turn["content"]) for turn in json.loads(messages) if turn["role"] == "user"), "")
+def read_first_request(messages: str) -> str:
+    """The first turn of the user in a conversation (JSON as stored), whole: what its vector is made of.
+
+    >>> read_first_request('[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]')
+    'Hi'
+    """
+    return next((str(message["content"]) for message in json.loads(messages) if message["role"] == "user"), "")
 
 
 def _keep_tfidf(store: Store, project_id: str, texts: Sequence[str], encode: Encode) -> np.ndarray:
