@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -134,3 +135,15 @@ def test_no_query_counts_over_a_whole_result_with_a_window() -> None:
     """`count(*) OVER ()` fails at random in DuckDB 1.5.5 and takes the open database with it (duckdb#22846, #25713)."""
     files = [*(ROOT / "store").rglob("*.py"), *(ROOT / "store").rglob("*.sql")]
     assert [str(path.relative_to(ROOT)) for path in files if "OVER ()" in path.read_text(encoding="utf-8")] == []
+
+
+def test_every_file_that_the_docs_name_is_there() -> None:
+    named = re.compile(r"`((?:prompts|store|training|studio|tests|sample_data|docs)/[\w./-]+\.\w+)`")
+    texts = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")]
+    missing = [
+        f"{text.name}: {path}"
+        for text in texts
+        for path in named.findall(text.read_text(encoding="utf-8"))
+        if not (ROOT / path).exists()
+    ]
+    assert missing == []
