@@ -47,3 +47,13 @@ def press(page: Any, keys: str) -> None:
 def wait_for_words(page: Any, words: str) -> None:
     """Waits until the words are seen."""
     page.wait_for_selector(f"text={words}")
+
+
+def click_settled(page: Any, locator: Any) -> None:
+    """Clicks once the page has been drawn to its end.
+
+    While a run draws, what the last one showed may stand beside its successor, and one button is found twice.
+    """
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    page.wait_for_function("() => !document.querySelector('[data-stale=true]')")
+    locator.click()

@@ -13,6 +13,7 @@ import pytest
 from pitchpipe.store.database import Store, open_store
 from pitchpipe.store.importing.ingest import import_file
 from pitchpipe.store.projects import create_project
+from tests.studio.pages.driving import click_settled
 
 pytestmark = pytest.mark.browser
 PAIRS = """kind = "compare"
@@ -48,7 +49,7 @@ def fill(workspace: Path) -> None:
 
 def press(page: Any, name: str, then: str) -> None:
     """Presses the button and waits for words that follow from it."""
-    page.get_by_role("button", name=name).click()
+    click_settled(page, page.get_by_role("button", name=name))
     page.wait_for_selector(f"text={then}")
 
 
@@ -85,7 +86,8 @@ def test_rules_and_strategies_go_from_checks_and_consensus_into_the_files_of_an_
     assert [read_metric(page, label) for label in ("Training rows", "Left out")] == ["13", "2"]
     page.get_by_label("Name of the snapshot").fill("first")
     page.keyboard.press("Enter")
-    page.locator(".st-key-snapshots_freeze button:enabled").click()
+    page.wait_for_selector(".st-key-snapshots_freeze button:enabled")
+    click_settled(page, page.locator(".st-key-snapshots_freeze button:enabled"))
     press(page, "Export it", "Run the dry run")
     press(page, "Write to the workspace", "Download sft.parquet")
 

@@ -10,6 +10,7 @@ import pytest
 from pitchpipe.store.curation.slices import Slice, find_examples
 from pitchpipe.store.database import Store, open_store
 from pitchpipe.store.team import people
+from tests.studio.pages.driving import click_settled
 
 pytestmark = pytest.mark.browser
 _ROW, _HEADER = 36, 36
@@ -48,7 +49,9 @@ def test_rows_are_found_ticked_dropped_and_brought_back(serve_pages: Callable[..
     choose(page, ".st-key-rows_do", "drop")
     page.fill(".st-key-rows_note input", "not ours")
     page.keyboard.press("Enter")
-    page.locator(".st-key-rows_go button:not([disabled])", has_text="Drop 2").click()
+    go = page.locator(".st-key-rows_go button:not([disabled])", has_text="Drop 2")
+    go.first.wait_for()
+    click_settled(page, go)
     page.wait_for_function("document.body.innerText.includes('cora dropped 2 rows: not ours')")
 
     box = page.locator('[data-testid="stDataFrame"]').first.bounding_box()
