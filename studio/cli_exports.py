@@ -80,8 +80,8 @@ def _run_check(output: Output, prepared: dict[str, Any]) -> dict[str, Any]:
 
     from pitchpipe.store.errors import RunError
     from pitchpipe.studio.export_verbs import describe_check
-    from pitchpipe.training.export_check import read_check, start_check, stop_check
-    from pitchpipe.training.run_folders import RunStatus
+    from pitchpipe.training.exports.export_check import read_check, start_check, stop_check
+    from pitchpipe.training.runs.run_folders import RunStatus
 
     folder = Path(prepared["folder"])
     with output.follow_stages(prepared["check"]) as follow:

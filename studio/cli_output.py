@@ -69,8 +69,8 @@ class Output:
             RunError: the run failed or was interrupted; its folder says how far it came.
         """
         from pitchpipe.store.errors import RunError
-        from pitchpipe.training.launch import run_and_wait
-        from pitchpipe.training.run_folders import RunState, RunStatus
+        from pitchpipe.training.runs.launch import run_and_wait
+        from pitchpipe.training.runs.run_folders import RunState, RunStatus
 
         prepared = self.call(workspace, prepare, **values)
         with self.follow_stages(prepared["run"]) as follow:

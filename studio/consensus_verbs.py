@@ -16,8 +16,8 @@ from pitchpipe.store.database import Store
 from pitchpipe.store.errors import UsageError
 from pitchpipe.store.identity import hash_file
 from pitchpipe.store.judging.judgement_export import JSON_COLUMNS, count_held_back, read_judgements
-from pitchpipe.training.exporting import neutralise_cell
-from pitchpipe.training.run_folders import replace_whole
+from pitchpipe.training.exports.exporting import neutralise_cell
+from pitchpipe.training.runs.run_folders import replace_whole
 
 _FORMATS = ("jsonl", "csv", "parquet")
 _MAY_BE_RISKY = r"^['=+\-@\t\r]"

@@ -8,7 +8,7 @@ from functools import partial
 from pitchpipe.store.curation.encoding import load_encoders
 from pitchpipe.store.database import Store
 from pitchpipe.store.rules.rule import Encode
-from pitchpipe.training.encoder_launch import has_encoder, run_encoder
+from pitchpipe.training.models.encoder_launch import has_encoder, run_encoder
 
 
 def load_all_encoders(store: Store, on_encoded: Callable[[int, int], None] | None = None) -> dict[str, Encode]:

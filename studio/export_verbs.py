@@ -10,17 +10,17 @@ from pitchpipe.store.database import Store
 from pitchpipe.store.errors import NotFoundError, UsageError
 from pitchpipe.store.freezing.snapshots import find_snapshot
 from pitchpipe.studio.running import resolve_model
-from pitchpipe.training.export_check import (
+from pitchpipe.training.exports.export_check import (
     CheckRequest,
     CheckState,
     create_check_folder,
     list_checks,
     start_check,
 )
-from pitchpipe.training.export_saving import save_apart
-from pitchpipe.training.exporting import FORMATS, FORMS, export_snapshot
-from pitchpipe.training.formats import Form, FormatPolicy
-from pitchpipe.training.mixtures import write_mixture
+from pitchpipe.training.exports.export_saving import save_apart
+from pitchpipe.training.exports.exporting import FORMATS, FORMS, export_snapshot
+from pitchpipe.training.exports.mixtures import write_mixture
+from pitchpipe.training.rows.formats import Form, FormatPolicy
 
 Format = Literal["parquet", "jsonl", "csv"]
 SAVED_AS = (*FORMATS, "datasets")

@@ -8,7 +8,7 @@ from typing import Any
 
 from pitchpipe.store.database import Store
 from pitchpipe.store.importing.import_preview import describe_preview, preview_import
-from pitchpipe.training.fetching import fetch_dataset, read_hub_name
+from pitchpipe.training.exports.fetching import fetch_dataset, read_hub_name
 
 
 def find_source(store: Store, source: str) -> Path:

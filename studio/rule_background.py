@@ -13,7 +13,7 @@ from pitchpipe.store.errors import NotFoundError
 from pitchpipe.store.freezing.recipes import Recipe
 from pitchpipe.store.rules.rule import Background, RuleChoice
 from pitchpipe.studio.encoders import load_all_encoders
-from pitchpipe.training.token_counting import TokenCounter, load_token_counter
+from pitchpipe.training.exports.token_counting import TokenCounter, load_token_counter
 
 NEEDS_MODEL = ("too_long", "too_short")
 """Rules that count the tokens of a model."""

@@ -13,9 +13,11 @@ from pitchpipe.store.database import Store
 from pitchpipe.store.errors import NotFoundError, PitchpipeError, UsageError
 from pitchpipe.store.freezing.snapshots import find_snapshot
 from pitchpipe.store.runs import Run, find_run, list_run_ids, register_candidates, register_run
-from pitchpipe.training.launch import start_run
-from pitchpipe.training.plans import EvaluatePlan, GeneratePlan, Plan, TrainPlan, load_plan, load_recipe, with_dials
-from pitchpipe.training.run_folders import RunStatus, create_run_folder, read_state
+from pitchpipe.training.plans.measure_plans import EvaluatePlan, GeneratePlan
+from pitchpipe.training.plans.plan_files import Plan, load_plan, load_recipe, with_dials
+from pitchpipe.training.plans.train_plan import TrainPlan
+from pitchpipe.training.runs.launch import start_run
+from pitchpipe.training.runs.run_folders import RunStatus, create_run_folder, read_state
 
 
 def prepare_training(

@@ -17,7 +17,7 @@ _LOOK_ROUND = """
 import json, pathlib, sys
 import pitchpipe.store, pitchpipe.studio, pitchpipe.prompts.library as library
 from pitchpipe.store.migrate import load_migrations
-from pitchpipe.training.plans import load_recipe
+from pitchpipe.training.plans.plan_files import load_recipe
 from importlib.resources import files
 studio = pathlib.Path(pitchpipe.studio.__path__[0])
 print(json.dumps({

@@ -16,13 +16,14 @@ from pathlib import Path
 from types import TracebackType
 
 from pitchpipe.store.errors import PitchpipeError, RunError
-from pitchpipe.training.disk import DiskFullError, full_disk_error
-from pitchpipe.training.export_check import CheckRequest, write_request
-from pitchpipe.training.export_commands import add_export_commands, carry_out
-from pitchpipe.training.fetching import write_dataset
-from pitchpipe.training.plans import EvaluatePlan, TrainPlan
-from pitchpipe.training.processes import process_started
-from pitchpipe.training.run_folders import (
+from pitchpipe.training.exports.export_check import CheckRequest, write_request
+from pitchpipe.training.exports.export_commands import add_export_commands, carry_out
+from pitchpipe.training.exports.fetching import write_dataset
+from pitchpipe.training.plans.measure_plans import EvaluatePlan
+from pitchpipe.training.plans.train_plan import TrainPlan
+from pitchpipe.training.runs.disk import DiskFullError, full_disk_error
+from pitchpipe.training.runs.processes import process_started
+from pitchpipe.training.runs.run_folders import (
     FAILURE,
     MANIFEST,
     PROCESS,
@@ -80,20 +81,20 @@ def run_folder(folder: Path) -> None:
     _claim(folder)
     with _Failure(folder):
         _prepare_surroundings()
-        from pitchpipe.training.monitor import listen_for_stop
+        from pitchpipe.training.tuning.monitor import listen_for_stop
 
         listen_for_stop()
         _set_threads(plan.threads)
         if isinstance(plan, TrainPlan):
-            from pitchpipe.training.tuning import tune
+            from pitchpipe.training.tuning.tune import tune
 
             tune(folder, plan)
         elif isinstance(plan, EvaluatePlan):
-            from pitchpipe.training.evaluation import evaluate
+            from pitchpipe.training.measuring.evaluation import evaluate
 
             evaluate(folder, plan)
         else:
-            from pitchpipe.training.generating import generate
+            from pitchpipe.training.measuring.generating import generate
 
             generate(folder, plan)
 
@@ -108,13 +109,13 @@ def _check_export(chosen: argparse.Namespace) -> None:
     _claim(folder)
     with _Failure(folder):
         _prepare_surroundings()
-        from pitchpipe.training.checking import check_export
+        from pitchpipe.training.exports.checking import check_export
 
         check_export(folder, request)
 
 
 def _prepare_model() -> None:
-    from pitchpipe.training.embedded_model import prepare_embedded_model
+    from pitchpipe.training.models.embedded_model import prepare_embedded_model
 
     _prepare_surroundings()
     folder = prepare_embedded_model(_tell)
@@ -123,7 +124,7 @@ def _prepare_model() -> None:
 
 def _encode(source: Path, target: Path) -> None:
     _prepare_surroundings()
-    from pitchpipe.training.encoding import encode_file
+    from pitchpipe.training.models.encoding import encode_file
 
     def tell(done: int, total: int) -> None:
         sys.stdout.write(json.dumps({"encoded": done, "of": total}) + "\n")
@@ -185,7 +186,7 @@ class _Failure:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        from pitchpipe.training.monitor import StoppedError
+        from pitchpipe.training.tuning.monitor import StoppedError
 
         self._held.unlink(missing_ok=True)
         if error is None or isinstance(error, StoppedError | KeyboardInterrupt | SystemExit):

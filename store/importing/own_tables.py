@@ -55,7 +55,7 @@ def _restore(name: str, cell: str) -> Any:
 
 
 def restore_cell(cell: str) -> str:
-    """The text that an export neutralised; the inverse of `neutralise_cell` of `pitchpipe.training.exporting`.
+    """The text that an export neutralised; the inverse of `neutralise_cell` of `pitchpipe.training.exports.exporting`.
 
     >>> restore_cell("'=1+1"), restore_cell("''=1+1"), restore_cell("it's")
     ('=1+1', "'=1+1", "it's")

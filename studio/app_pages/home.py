@@ -14,7 +14,7 @@ from pitchpipe.store.records import LoopCounts, Progress, Project
 from pitchpipe.studio.app_pages import run_cards
 from pitchpipe.studio.app_pages.loop_picture import show_loop
 from pitchpipe.studio.app_pages.showing import plain, show_constant
-from pitchpipe.training.run_folders import read_metrics
+from pitchpipe.training.runs.run_folders import read_metrics
 
 
 @dataclass(frozen=True, slots=True)

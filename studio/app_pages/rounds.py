@@ -24,16 +24,11 @@ from pitchpipe.studio.app_pages.run_cards import (
 )
 from pitchpipe.studio.app_pages.showing import plain, show_constant, show_problem
 from pitchpipe.studio.running import start_evaluation, start_generation, start_training
-from pitchpipe.training.launch import log_tail, start_run, stop_run
-from pitchpipe.training.plans import (
-    RECIPES,
-    Dial,
-    TrainPlan,
-    describe_dials,
-    list_recipes,
-    load_recipe,
-)
-from pitchpipe.training.run_folders import RunState, RunStatus, read_metrics, read_state
+from pitchpipe.training.plans.dials import Dial, describe_dials
+from pitchpipe.training.plans.plan_files import RECIPES, list_recipes, load_recipe
+from pitchpipe.training.plans.train_plan import TrainPlan
+from pitchpipe.training.runs.launch import log_tail, start_run, stop_run
+from pitchpipe.training.runs.run_folders import RunState, RunStatus, read_metrics, read_state
 
 _REFRESH_SECONDS = 2.0
 _FIRST_DIALS = ("epochs", "learning_rate", "batch_size", "max_steps")

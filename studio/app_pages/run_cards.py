@@ -11,8 +11,9 @@ from pitchpipe.store.database import Store
 from pitchpipe.store.errors import PitchpipeError
 from pitchpipe.studio.app_pages.showing import plain, show_constant, show_problem
 from pitchpipe.studio.running import list_run_folders, register_finished_runs
-from pitchpipe.training.plans import EvaluatePlan, TrainPlan
-from pitchpipe.training.run_folders import RunState, RunStatus, read_plan, read_state
+from pitchpipe.training.plans.measure_plans import EvaluatePlan
+from pitchpipe.training.plans.train_plan import TrainPlan
+from pitchpipe.training.runs.run_folders import RunState, RunStatus, read_plan, read_state
 
 
 def take_finished_runs(store: Store) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 
 from pitchpipe.store.identity import hash_file
-from pitchpipe.training.exporting import FORMATS, FORMS, export_snapshot
+from pitchpipe.training.exports.exporting import FORMATS, FORMS, export_snapshot
 
 _TEXT = """
     where is my parcel the lamp arrived broken please send a new one today thank you next step open page we can help

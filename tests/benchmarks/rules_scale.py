@@ -16,8 +16,8 @@ from pitchpipe.store.freezing.knowledge import ROW_COLUMNS
 from pitchpipe.store.rules.applying import apply_rules
 from pitchpipe.store.rules.masking import mask_row
 from pitchpipe.store.rules.rule import Background, RuleChoice
-from pitchpipe.training.embedded_model import find_embedded_folder
-from pitchpipe.training.token_counting import load_token_counter
+from pitchpipe.training.exports.token_counting import load_token_counter
+from pitchpipe.training.models.embedded_model import find_embedded_folder
 
 RULES = (
     "empty_answer", "same_answers", "rating_against_choice", "prompt_mismatch", "refusal", "boilerplate", "repetition",

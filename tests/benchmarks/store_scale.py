@@ -20,7 +20,7 @@ from pitchpipe.store.importing.ingest import import_file
 from pitchpipe.store.judging.annotating import submit_judgement
 from pitchpipe.store.projects import create_project
 from pitchpipe.store.queue.queueing import claim_next_task
-from pitchpipe.training.exporting import export_snapshot
+from pitchpipe.training.exports.exporting import export_snapshot
 
 MAPPING = 'kind = "compare"\nprompt = "{q}"\nanswer_a = "{a}"\nanswer_b = "{b}"\n'
 

@@ -19,7 +19,7 @@ from pitchpipe.store.importing.ingest import import_file
 from pitchpipe.store.projects import create_project
 from pitchpipe.store.records import Project
 from pitchpipe.store.rules.rule import RuleChoice
-from pitchpipe.training.exporting import export_snapshot
+from pitchpipe.training.exports.exporting import export_snapshot
 
 RULES = (
     RuleChoice("empty_answer"),

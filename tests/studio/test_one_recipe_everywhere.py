@@ -23,7 +23,7 @@ from pitchpipe.studio import session
 from pitchpipe.studio.api import build_api
 from pitchpipe.studio.cli import app as commands
 from pitchpipe.studio.snapshot_verbs import snapshot_create, snapshot_preview
-from pitchpipe.training.encoder_launch import has_encoder
+from pitchpipe.training.models.encoder_launch import has_encoder
 
 ITEM = "Which of these four cities is the capital of the country that lies north of Spain?"
 ROWS = [

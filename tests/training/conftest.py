@@ -13,8 +13,9 @@ import pytest
 # Read when torch is loaded; waiting threads that spin starve each other on a busy machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from pitchpipe.training.plans import Plan, TrainPlan, with_dials
-from pitchpipe.training.run_folders import create_run_folder
+from pitchpipe.training.plans.plan_files import Plan, with_dials
+from pitchpipe.training.plans.train_plan import TrainPlan
+from pitchpipe.training.runs.run_folders import create_run_folder
 from tests.tiny_model import WORDS
 from tests.training.snapshots import answer_row, label_row, pair_row, write_snapshot
 
@@ -22,8 +23,8 @@ from tests.training.snapshots import answer_row, label_row, pair_row, write_snap
 @pytest.fixture(scope="session")
 def encoder(tiny_model: Path) -> Any:
     """The tiny model's tokenizer in our chat encoder."""
-    from pitchpipe.training.models import load_tokenizer
-    from pitchpipe.training.tokenizing import ChatEncoder
+    from pitchpipe.training.models.loading import load_tokenizer
+    from pitchpipe.training.tokens.tokenizing import ChatEncoder
 
     return ChatEncoder(load_tokenizer(tiny_model))
 
@@ -84,5 +85,5 @@ def forget_stop() -> Iterator[None]:
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
-    if "pitchpipe.training.monitor" in sys.modules:
-        sys.modules["pitchpipe.training.monitor"]._stop.clear()
+    if "pitchpipe.training.tuning.monitor" in sys.modules:
+        sys.modules["pitchpipe.training.tuning.monitor"]._stop.clear()

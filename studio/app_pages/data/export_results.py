@@ -10,7 +10,7 @@ import streamlit as st
 
 from pitchpipe.studio.app_pages.data.token_mask import show_tokens
 from pitchpipe.studio.app_pages.showing import plain
-from pitchpipe.training.export_check import TROUBLES, CheckState, read_ledger, read_masks
+from pitchpipe.training.exports.export_check import TROUBLES, CheckState, read_ledger, read_masks
 
 _FATES = {
     "kept": ("learned whole", "#15897e"),

@@ -17,10 +17,10 @@ from pitchpipe.studio.app_pages.data.export_results import show_results
 from pitchpipe.studio.app_pages.run_cards import list_training_runs, title_run
 from pitchpipe.studio.app_pages.showing import plain, show_constant, show_problem
 from pitchpipe.studio.export_verbs import checks_folder, start_export_check
-from pitchpipe.training.export_check import CHECKED_FORMS, CheckState, list_checks, read_check, stop_check
-from pitchpipe.training.exporting import FORMS
-from pitchpipe.training.launch import log_tail
-from pitchpipe.training.run_folders import RunStatus
+from pitchpipe.training.exports.export_check import CHECKED_FORMS, CheckState, list_checks, read_check, stop_check
+from pitchpipe.training.exports.exporting import FORMS
+from pitchpipe.training.runs.launch import log_tail
+from pitchpipe.training.runs.run_folders import RunStatus
 
 _REFRESH_SECONDS = 1.0
 _CHOSEN = "exports_check"

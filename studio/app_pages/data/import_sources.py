@@ -10,7 +10,7 @@ from pitchpipe.store.errors import PitchpipeError
 from pitchpipe.studio import import_jobs
 from pitchpipe.studio.app_pages.showing import show_problem
 from pitchpipe.studio.import_folders import check_path, keep_upload, list_files, list_folders
-from pitchpipe.training.fetching import fetch_dataset, read_hub_name
+from pitchpipe.training.exports.fetching import fetch_dataset, read_hub_name
 
 UPLOAD_MEGABYTES = 500
 """What is uploaded passes through the server's memory; larger files go into a folder of its machine."""

@@ -19,7 +19,7 @@ from pitchpipe.store.queue.tasking import CREATABLE_KINDS, TaskOrder
 from pitchpipe.store.records import Project
 from pitchpipe.studio.app_pages.review_words import KIND_WORDS
 from pitchpipe.studio.app_pages.showing import plain, show_problem
-from pitchpipe.training.exporting import neutralise_cell
+from pitchpipe.training.exports.exporting import neutralise_cell
 
 _CONFIRM_ABOVE = 100
 _LISTED = 12

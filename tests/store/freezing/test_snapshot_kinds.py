@@ -18,7 +18,7 @@ from pitchpipe.store.judging.judgement_reading import measure_project_agreement
 from pitchpipe.store.judging.undoing import undo_last
 from pitchpipe.store.queue.tasking import create_tasks
 from pitchpipe.store.review import adjudicating
-from pitchpipe.training.formats import build_rows
+from pitchpipe.training.rows.formats import build_rows
 from tests.store.desk import add_example, freeze, judge
 
 SCREEN = {

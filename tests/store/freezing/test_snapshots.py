@@ -32,7 +32,7 @@ from pitchpipe.store.projects import create_project
 from pitchpipe.store.queue.queueing import claim_next_task
 from pitchpipe.store.queue.tasking import create_tasks
 from pitchpipe.store.records import SubmitOutcome, TaskKind
-from pitchpipe.training.exporting import export_snapshot
+from pitchpipe.training.exports.exporting import export_snapshot
 
 WriteLines = Callable[[str, list[str]], Path]
 

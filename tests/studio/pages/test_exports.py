@@ -16,9 +16,9 @@ from pitchpipe.store.database import Store
 from pitchpipe.store.freezing.snapshots import Snapshot
 from pitchpipe.studio.app_pages.data.export_results import count_lengths
 from pitchpipe.studio.export_verbs import checks_folder
-from pitchpipe.training import launch
-from pitchpipe.training.export_check import CheckRequest, create_check_folder, list_checks, read_check
-from pitchpipe.training.run_folders import RunStatus, write_json, write_progress
+from pitchpipe.training.runs import launch
+from pitchpipe.training.exports.export_check import CheckRequest, create_check_folder, list_checks, read_check
+from pitchpipe.training.runs.run_folders import RunStatus, write_json, write_progress
 
 MARKUP = "<img src=x onerror=alert(1)>"
 
@@ -90,7 +90,7 @@ def test_a_press_starts_a_dry_run_in_a_process_of_its_own(
         started.append(command)
         return 1
 
-    monkeypatch.setattr("pitchpipe.training.export_check.start_process", start)
+    monkeypatch.setattr("pitchpipe.training.exports.export_check.start_process", start)
     app = show_view()
     assert "No dry run yet" in read_everything(app)
     app.number_input[0].set_value(300)

@@ -13,8 +13,8 @@ import pytest
 from pitchpipe.store.database import Store
 from pitchpipe.store.freezing import snapshots
 from pitchpipe.studio.export_verbs import checks_folder
-from pitchpipe.training.export_check import CheckRequest, create_check_folder
-from pitchpipe.training.run_folders import write_json
+from pitchpipe.training.exports.export_check import CheckRequest, create_check_folder
+from pitchpipe.training.runs.run_folders import write_json
 
 pytestmark = pytest.mark.browser
 MARKUP = "<img src=x onerror=alert(1)> **a**"

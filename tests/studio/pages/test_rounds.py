@@ -17,10 +17,11 @@ from pitchpipe.store import runs
 from pitchpipe.store.database import Store
 from pitchpipe.store.freezing.snapshots import Snapshot
 from pitchpipe.store.identity import hash_file
-from pitchpipe.training import launch
-from pitchpipe.training.plans import EvaluatePlan, Plan, load_recipe, with_dials
-from pitchpipe.training.processes import process_started
-from pitchpipe.training.run_folders import create_run_folder, read_plan, write_json
+from pitchpipe.training.runs import launch
+from pitchpipe.training.plans.measure_plans import EvaluatePlan
+from pitchpipe.training.plans.plan_files import Plan, load_recipe, with_dials
+from pitchpipe.training.runs.processes import process_started
+from pitchpipe.training.runs.run_folders import create_run_folder, read_plan, write_json
 
 
 def show_rounds() -> AppTest:

@@ -1,0 +1,1 @@
+"""Exports: training files for other programs, and what those would make of them."""

@@ -1,0 +1,1 @@
+"""Measuring: scores and answers of models."""

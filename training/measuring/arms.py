@@ -1,0 +1,93 @@
+"""Arms: the base and the tuned model in one, loaded once.
+
+The base arm is the loaded model with its adapter switched off; the tuned arm is the same model with the adapter folded
+into the weights, which is faster than running it beside them. Folding cannot be undone exactly, so the base arm goes
+first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pitchpipe.store.errors import RunError, UsageError
+from pitchpipe.training.measuring.generation import Answer, generate_answers
+from pitchpipe.training.measuring.generation_cache import GenerationCache
+from pitchpipe.training.models.loading import (
+    ResolvedModel,
+    choose_precision,
+    has_accelerator,
+    load_model,
+    load_tokenizer,
+    resolve_model,
+)
+from pitchpipe.training.tokens.tokenizing import ChatEncoder
+
+ARMS = ("base", "tuned")
+
+
+class Arms:
+    """A tuned model and its base; the weights are loaded when an arm is first entered."""
+
+    def __init__(self, run: str, precision: str, attention: str) -> None:
+        if not (Path(run) / "plan.toml").is_file():
+            raise RunError(f"{run!r} is no run folder.", "Name the folder of a finished training run.")
+        self.resolved: ResolvedModel = resolve_model(run)
+        self.encoder = ChatEncoder(load_tokenizer(self.resolved.folder))
+        # On a CPU bf16 rounds by the shape of the batch, so that answers would depend on who else is in it.
+        exact = precision == "auto" and not has_accelerator()
+        self._precision, self._attention = "fp32" if exact else choose_precision(precision), attention
+        self._model: Any = None
+        self._is_folded = False
+
+    @contextmanager
+    def enter(self, arm: str) -> Iterator[Any]:
+        """The model as this arm; enter `base` before `tuned`."""
+        if arm not in ARMS:
+            raise UsageError(f"There is no arm {arm!r}.", f"The arms are: {', '.join(ARMS)}.")
+        if self._model is None:
+            self._model = load_model(self.resolved, self._precision, self._attention)
+        if arm == "base":
+            if self._is_folded:
+                raise AssertionError("the base arm must come before the tuned arm")
+            with self._model.disable_adapter():
+                yield self._model
+        else:
+            if not self._is_folded:
+                self._model.merge_adapter()
+                self._is_folded = True
+            yield self._model
+
+    def name_of(self, arm: str) -> str:
+        """What people may call the model of an arm: the base's name, or the run that tuned it."""
+        return self.resolved.name if arm == "base" else str(self.resolved.run_id)
+
+    def answer(
+        self,
+        arm: str,
+        prompts: list[list[int]],
+        max_new_tokens: int,
+        batch_size: int,
+        cache_folder: str,
+        tell: Callable[[int], None],
+    ) -> list[Answer]:
+        """The arm's answers to tokenised prompts; those in the cache are not generated again."""
+        settings = {
+            "base": self.resolved.base_hash,
+            "adapter": self.resolved.adapter_hash if arm == "tuned" else None,
+            "template": self.encoder.template_hash,
+            "precision": self._precision,
+            "max_new_tokens": max_new_tokens,
+        }
+        cache = GenerationCache(Path(cache_folder) if cache_folder else None, settings)
+        found = [cache.find(prompt) for prompt in prompts]
+        missing = [prompt for prompt, answer in zip(prompts, found, strict=True) if answer is None]
+        if missing:
+            with self.enter(arm) as model:
+                new = generate_answers(model, self.encoder, missing, max_new_tokens, batch_size, tell)
+            cache.keep(missing, new)
+            fresh = iter(new)
+            found = [next(fresh) if answer is None else answer for answer in found]
+        return [answer for answer in found if answer is not None]

@@ -1,0 +1,1 @@
+"""Models: what a plan's model means, and how it is loaded."""

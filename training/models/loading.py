@@ -1,0 +1,184 @@
+"""Models: what a plan's `model` means, and how it is loaded. Weights are safetensors only; no code of a model runs.
+
+`embedded`, a Hugging Face model id, a local folder, or the folder of a finished training run, whose adapter then comes
+along. `resolve_model` finds the files and hashes them before torch is imported; `load_model` loads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pitchpipe.store.errors import RunError
+from pitchpipe.store.identity import hash_file, hash_value
+from pitchpipe.training.models.embedded_model import prepare_embedded_model, read_origin
+from pitchpipe.training.runs.run_folders import read_json, read_manifest
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+ADAPTER = "model"
+"""Folder of a training run that holds its adapter."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedModel:
+    """Where a model's files are and what they are."""
+
+    name: str
+    """What the plan called the base: `embedded`, an id or a path."""
+    folder: Path
+    base_hash: str
+    adapter: Path | None = None
+    adapter_hash: str | None = None
+    run_id: str | None = None
+    """The training run that the adapter comes from."""
+
+    @property
+    def licence(self) -> str:
+        return read_origin(self.folder).get("licence", "that of the base model")
+
+
+def resolve_model(name: str) -> ResolvedModel:
+    """Finds the model that a plan names."""
+    path = Path(name).expanduser()
+    if name == "embedded":
+        folder = prepare_embedded_model()
+        return ResolvedModel(name, folder, read_origin(folder)["weights_sha256"])
+    if (path / "plan.toml").is_file():
+        return _resolve_run(path)
+    folder = path if path.is_dir() else _fetch(name)
+    _check_folder(name, folder)
+    return ResolvedModel(name, folder, hash_weights(folder))
+
+
+def _resolve_run(folder: Path) -> ResolvedModel:
+    manifest = read_manifest(folder)
+    if manifest.get("kind") != "train":
+        raise RunError(
+            f"The run {manifest.get('run_id')} is of kind {manifest.get('kind')!r} and made no model.",
+            "Name a finished training run.",
+        )
+    inputs = read_json(folder / "inputs.json")
+    base = resolve_model(inputs["base_model"])
+    if base.base_hash != inputs["base_model_hash"]:
+        raise RunError(
+            f"The base model {inputs['base_model']!r} is not the one that the run {manifest['run_id']} was tuned on.",
+            f"Restore the weights with the hash {inputs['base_model_hash']}, or tune again.",
+        )
+    adapter = folder / ADAPTER
+    return ResolvedModel(
+        base.name, base.folder, base.base_hash, adapter, hash_weights(adapter), str(manifest["run_id"])
+    )
+
+
+def _fetch(name: str) -> Path:
+    """The local copy of a Hugging Face model; the network is asked only when there is none."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError
+
+    wanted = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt"]
+    try:
+        return Path(snapshot_download(name, allow_patterns=wanted, local_files_only=True))
+    except (OSError, HFValidationError):
+        pass
+    advice = "Say `embedded`, a local folder with safetensors, a training run's folder, or the id of a reachable model."
+    try:
+        return Path(snapshot_download(name, allow_patterns=wanted, etag_timeout=5))
+    except HFValidationError:
+        raise RunError(f"There is no model {name!r}: it is no folder and cannot be a model id.", advice) from None
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise RunError(f"There is no model {name!r} here, and it could not be fetched: {reason}", advice) from None
+
+
+def _check_folder(name: str, folder: Path) -> None:
+    config = read_json(folder / "config.json")
+    if not config:
+        raise RunError(f"The folder of the model {name!r} has no config.json.", "Name a folder that holds a model.")
+    if "auto_map" in config:
+        raise RunError(
+            f"The model {name!r} brings its own program code, which would have to be run to load it.",
+            "Use a model of an architecture that transformers knows; code from models is never run.",
+        )
+    if not list(folder.glob("*.safetensors")):
+        raise RunError(
+            f"The model {name!r} has no weights in safetensors.",
+            "Convert them with save_pretrained(); pickled weights can run code and are refused.",
+        )
+
+
+def hash_weights(folder: Path) -> str:
+    """One hash over all weight files of a folder and the config beside them."""
+    files = sorted([*folder.glob("*.safetensors"), *folder.glob("*config.json")])
+    return hash_value({file.name: hash_file(file) for file in files})
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a model folder, with a padding token that is not its end token."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    if not tokenizer.chat_template:
+        raise RunError(f"The model in {folder} has no chat template.", "Use an instruction-tuned model.")
+    if tokenizer.pad_token_id is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
+        tokenizer.pad_token = _spare_token(tokenizer)
+    tokenizer.padding_side = "left"
+    return tokenizer
+
+
+def _spare_token(tokenizer: PreTrainedTokenizerBase) -> str:
+    """A control token that texts never hold and that is not the end token."""
+    taken = {tokenizer.eos_token, tokenizer.bos_token}
+    spare = [str(token) for token in tokenizer.all_special_tokens if str(token) not in taken]
+    spare += [
+        str(token) for token in tokenizer.added_tokens_decoder.values() if token.special and str(token) not in taken
+    ]
+    for word in ("pad", "empty", "reserved", "unused", "endoftext", "unk", ""):
+        for token in spare:
+            if word in token.lower():
+                return token
+    raise RunError(
+        "The tokenizer has no padding token, and no spare control token that could serve as one.",
+        "Add a padding token to the tokenizer of the model.",
+    )
+
+
+def has_accelerator() -> bool:
+    """True where tuning runs on a GPU."""
+    import torch
+
+    return bool(torch.cuda.is_available())
+
+
+def choose_precision(wanted: str) -> str:
+    """`bf16` or `fp32`: what the plan wants, and for `auto` bf16 where the processor multiplies it natively."""
+    import torch
+
+    if wanted != "auto":
+        return wanted
+    native = has_accelerator() or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return "bf16" if native else "fp32"
+
+
+def load_model(resolved: ResolvedModel, precision: str, attention: str, trainable: bool = False) -> PreTrainedModel:
+    """The model with its adapter, if any, in evaluation mode."""
+    import torch
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    kernel = attention if attention != "auto" else ("sdpa" if has_accelerator() else "eager")
+    dtype = torch.float32 if choose_precision(precision) == "fp32" else torch.bfloat16
+    model: Any = AutoModelForCausalLM.from_pretrained(
+        resolved.folder, dtype=dtype, attn_implementation=kernel, use_safetensors=True, trust_remote_code=False
+    )
+    if has_accelerator():
+        model = model.to("cuda")
+    if resolved.adapter is not None:
+        from peft import PeftModel
+
+        model = PeftModel.from_pretrained(model, resolved.adapter, is_trainable=trainable)
+    model.eval()
+    return model

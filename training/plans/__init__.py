@@ -1,0 +1,1 @@
+"""Plans: what a run is asked to do."""

@@ -1,0 +1,1 @@
+"""Rows: from a snapshot to what a method learns from."""

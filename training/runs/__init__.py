@@ -1,0 +1,1 @@
+"""Runs: folders, processes and records of what was done."""

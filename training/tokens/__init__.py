@@ -1,0 +1,1 @@
+"""Tokens: texts as token ids, and what became of every row."""
