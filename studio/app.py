@@ -92,7 +92,9 @@ def _show_data(store: Store, project: Project | None, annotator: str) -> None:
 
 
 def _show_rounds(store: Store, project: Project | None) -> None:
-    from pitchpipe.studio.app_pages import rounds  # charts take a second to import, and annotators never need them
+    from pitchpipe.studio.app_pages.rounds import (
+        page as rounds,  # charts take a second to import, and annotators never need them
+    )
 
     rounds.show_rounds(store, project)
 

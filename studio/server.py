@@ -74,7 +74,8 @@ def spare_collections() -> None:
     took 113 ms of processor time each, more than drawing the page; frozen, a collection looks at what is new only.
     """
     # The pages load their packages on first use, which would come too late.
-    from pitchpipe.studio.app_pages import annotate, history, home, people, review, rounds  # noqa: F401
+    from pitchpipe.studio.app_pages import annotate, history, home, people, review  # noqa: F401
+    from pitchpipe.studio.app_pages.rounds import page  # noqa: F401
 
     gc.collect()
     gc.freeze()

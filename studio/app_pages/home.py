@@ -11,8 +11,8 @@ from pitchpipe.store.database import Store
 from pitchpipe.store.freezing import snapshots
 from pitchpipe.store.queue import queueing
 from pitchpipe.store.records import LoopCounts, Progress, Project
-from pitchpipe.studio.app_pages import run_cards
 from pitchpipe.studio.app_pages.loop_picture import show_loop
+from pitchpipe.studio.app_pages.rounds import run_cards
 from pitchpipe.studio.app_pages.showing import plain, show_constant
 from pitchpipe.training.runs.run_folders import read_metrics
 
@@ -123,7 +123,7 @@ def _show_next(step: NextStep, pages: dict[str, st.Page]) -> None:
 
 def _show_latest_run(store: Store, project: Project) -> None:
     """The newest training run of the project: its curve, and how it did beside its base."""
-    from pitchpipe.studio.app_pages import curves  # charts are slow to import; a new project has none
+    from pitchpipe.studio.app_pages.rounds import curves  # charts are slow to import; a new project has none
 
     folders = [snapshot.folder for snapshot in snapshots.list_snapshots(store, project.name)]
     found = run_cards.list_training_runs(store.workspace, folders)

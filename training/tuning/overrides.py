@@ -9,6 +9,7 @@ from typing import Any
 
 from pitchpipe.store.errors import UsageError
 from pitchpipe.training.plans.train_plan import TrainPlan
+from pitchpipe.training.tuning.methods import config_class
 
 _DIALS = {
     "per_device_train_batch_size": "batch_size",
@@ -24,6 +25,8 @@ _DIALS = {
     "save_steps": "checkpoint_every",
     "gradient_checkpointing": "checkpointing",
     "bf16": "precision",
+    "packing": "layout",
+    "train_sampling_strategy": "layout",
 }
 """TRL's arguments that have a dial of ours."""
 _OURS = (
@@ -36,14 +39,6 @@ _OURS = (
     "push_to_hub",
 )
 """TRL's arguments on which the promises of a run folder rest."""
-
-
-def config_class(method: str) -> type[Any]:
-    """TRL's configuration of a method."""
-    import trl
-
-    classes: dict[str, type[Any]] = {"sft": trl.SFTConfig, "dpo": trl.DPOConfig}
-    return classes[method]
 
 
 def check_overrides(plan: TrainPlan) -> None:
@@ -62,14 +57,13 @@ def check_overrides(plan: TrainPlan) -> None:
                 f"TRL's {config_class(plan.method).__name__} has no argument {name!r}.",
                 f"Did you mean {' or '.join(close)}?" if close else "See TRL's documentation of its arguments.",
             )
-    if plan.trl_overrides.get("packing") and plan.trl_overrides.get("packing_strategy", "bfd") not in (
-        "bfd",
-        "bfd_split",
-    ):
+    strategy = plan.trl_overrides.get("packing_strategy", "bfd")
+    if strategy not in ("bfd", "bfd_split"):
         raise UsageError(
-            f"The packing strategy {plan.trl_overrides['packing_strategy']!r} lets rows see each other.",
-            "Use `bfd`, which keeps rows apart.",
+            f"The packing strategy {strategy!r} lets rows see each other.", "Use `bfd`, which keeps rows apart."
         )
+    if plan.layout == "packed" and plan.method != "sft":
+        raise UsageError(f"The method {plan.method!r} cannot pack rows.", "Set `layout` to grouped or shuffled.")
 
 
 def build_config(plan: TrainPlan, scratch: Path, on_accelerator: bool, precision: str = "bf16") -> Any:
@@ -96,6 +90,7 @@ def build_config(plan: TrainPlan, scratch: Path, on_accelerator: bool, precision
         "report_to": "none",
         "disable_tqdm": True,
         "dataloader_pin_memory": on_accelerator,
+        "train_sampling_strategy": "group_by_length" if plan.layout == "grouped" and plan.method == "sft" else "random",
     }
     arguments |= _method_arguments(plan) | plan.trl_overrides
     try:
@@ -106,8 +101,13 @@ def build_config(plan: TrainPlan, scratch: Path, on_accelerator: bool, precision
 
 def _method_arguments(plan: TrainPlan) -> dict[str, Any]:
     if plan.method == "sft":
-        packing = bool(plan.trl_overrides.get("packing"))
+        packing = plan.layout == "packed"
         # Rows come tokenised, measured and labelled; only packing still needs TRL's own preparation.
-        return {"max_length": plan.max_length, "dataset_kwargs": {"skip_prepare_dataset": not packing}}
+        return {
+            "max_length": plan.max_length,
+            "packing": packing,
+            "packing_strategy": "bfd",
+            "dataset_kwargs": {"skip_prepare_dataset": not packing},
+        }
     losses = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, plan.sft_weight]} if plan.sft_weight else {}
     return {"max_length": None, "beta": plan.beta, **losses}

@@ -26,8 +26,9 @@ from pitchpipe.training.plans.train_plan import TrainPlan
 from pitchpipe.training.rows.formats import FormatPolicy, FormatResult, build_rows
 from pitchpipe.training.runs.records import check_same_inputs, environment, seal_run
 from pitchpipe.training.runs.run_folders import SUMMARY, read_metrics, write_json, write_progress
-from pitchpipe.training.tokens.ledger import Ledger, build_dpo_ledger, build_sft_ledger
+from pitchpipe.training.tokens.ledger import Ledger
 from pitchpipe.training.tokens.tokenizing import ChatEncoder
+from pitchpipe.training.tuning.methods import build_ledger, build_trainer
 from pitchpipe.training.tuning.model_card import write_model_card
 from pitchpipe.training.tuning.monitor import WHOLE, Monitor, stop_if_asked
 from pitchpipe.training.tuning.overrides import build_config
@@ -47,8 +48,7 @@ def tune(folder: Path, plan: TrainPlan) -> None:
     encoder.check_template()
     result = build_rows(plan.method, rows, FormatPolicy(plan.minimum_rating, minimum_support=plan.minimum_support))
     result = _first_rows(result, plan.max_rows)
-    build = build_sft_ledger if plan.method == "sft" else build_dpo_ledger
-    ledger = build(result, encoder, plan.max_length, plan.over_length)
+    ledger = build_ledger(plan, result, encoder)
     check_same_inputs(folder, inputs_of(plan, snapshot, resolved, encoder, result))
     write_json(folder / "environment.json", environment())
     ledger.frame().write_parquet(folder / "ledger.parquet")
@@ -106,8 +106,6 @@ def _build_trainer(
     from transformers import PrinterCallback
 
     from pitchpipe.training.models.fused_head import install_fused_head
-    from pitchpipe.training.tuning.dpo import build_dpo_trainer
-    from pitchpipe.training.tuning.sft import build_sft_trainer
 
     model = load_model(resolved, plan.precision, plan.attention, trainable=True)
     adapter = None
@@ -119,8 +117,7 @@ def _build_trainer(
             target_modules="all-linear",
             task_type="CAUSAL_LM",
         )
-    build = build_sft_trainer if plan.method == "sft" else build_dpo_trainer
-    trainer = build(model, tokenizer, config, ledger, adapter, [monitor])
+    trainer = build_trainer(plan, config, model, tokenizer, ledger, adapter, [monitor])
     trainer.remove_callback(PrinterCallback)
     install_fused_head(trainer.model.get_base_model())
     return trainer

@@ -14,7 +14,7 @@ from pitchpipe.store.freezing.snapshots import Snapshot
 from pitchpipe.store.records import Project
 from pitchpipe.studio.app_pages.data.export_files import show_files
 from pitchpipe.studio.app_pages.data.export_results import show_results
-from pitchpipe.studio.app_pages.run_cards import list_training_runs, title_run
+from pitchpipe.studio.app_pages.rounds.run_cards import list_training_runs, title_run
 from pitchpipe.studio.app_pages.showing import plain, show_constant, show_problem
 from pitchpipe.studio.export_verbs import checks_folder, start_export_check
 from pitchpipe.training.exports.export_check import CHECKED_FORMS, CheckState, list_checks, read_check, stop_check

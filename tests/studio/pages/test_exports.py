@@ -16,8 +16,8 @@ from pitchpipe.store.database import Store
 from pitchpipe.store.freezing.snapshots import Snapshot
 from pitchpipe.studio.app_pages.data.export_results import count_lengths
 from pitchpipe.studio.export_verbs import checks_folder
-from pitchpipe.training.runs import launch
 from pitchpipe.training.exports.export_check import CheckRequest, create_check_folder, list_checks, read_check
+from pitchpipe.training.runs import launch
 from pitchpipe.training.runs.run_folders import RunStatus, write_json, write_progress
 
 MARKUP = "<img src=x onerror=alert(1)>"

@@ -132,7 +132,7 @@ def test_rounds_asks_for_a_snapshot_first_and_then_offers_a_run(desk: Store, sig
 def _show_rounds_alone() -> None:
     from pitchpipe.store import projects
     from pitchpipe.studio import session
-    from pitchpipe.studio.app_pages import rounds
+    from pitchpipe.studio.app_pages.rounds import page as rounds
 
     store = session.current_store()
     rounds.show_rounds(store, projects.list_projects(store)[0])

@@ -17,9 +17,9 @@ from pitchpipe.store import runs
 from pitchpipe.store.database import Store
 from pitchpipe.store.freezing.snapshots import Snapshot
 from pitchpipe.store.identity import hash_file
-from pitchpipe.training.runs import launch
 from pitchpipe.training.plans.measure_plans import EvaluatePlan
 from pitchpipe.training.plans.plan_files import Plan, load_recipe, with_dials
+from pitchpipe.training.runs import launch
 from pitchpipe.training.runs.processes import process_started
 from pitchpipe.training.runs.run_folders import create_run_folder, read_plan, write_json
 
@@ -28,7 +28,7 @@ def show_rounds() -> AppTest:
     def script() -> None:
         from pitchpipe.store import projects
         from pitchpipe.studio import session
-        from pitchpipe.studio.app_pages import rounds
+        from pitchpipe.studio.app_pages.rounds import page as rounds
 
         store = session.current_store()
         rounds.show_rounds(store, projects.list_projects(store)[0])

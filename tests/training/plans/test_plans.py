@@ -83,6 +83,6 @@ def test_an_override_that_trl_does_not_know_is_refused_with_a_suggestion(tmp_pat
     with pytest.raises(UsageError, match="`batch_size`"):
         check_overrides(with_dials(TrainPlan(), trl_overrides={"per_device_train_batch_size": 2}))
     with pytest.raises(UsageError, match="see each other"):
-        check_overrides(with_dials(TrainPlan(), trl_overrides={"packing": True, "packing_strategy": "wrapped"}))
+        check_overrides(with_dials(TrainPlan(), trl_overrides={"packing_strategy": "wrapped"}))
     with pytest.raises(UsageError, match="trust_remote_code"):
         check_overrides(with_dials(TrainPlan(), trl_overrides={"trust_remote_code": True}))

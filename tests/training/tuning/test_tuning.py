@@ -166,9 +166,7 @@ def test_an_altered_file_of_a_finished_run_is_named(sft_plan: TrainPlan, carry_o
     ]
 
 
-@pytest.mark.parametrize(
-    ("method", "overrides"), [("sft", {"train_sampling_strategy": "group_by_length"}), ("dpo", {}), ("dpo", {"dpo": 1})]
-)
+@pytest.mark.parametrize(("method", "overrides"), [("sft", {}), ("dpo", {}), ("dpo", {"dpo": 1})])
 def test_a_run_that_is_asked_to_stop_ends_with_the_weights_of_one_that_was_not(
     sft_plan: TrainPlan,
     carry_out: CarryOut,

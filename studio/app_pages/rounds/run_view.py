@@ -1,0 +1,80 @@
+"""The run that is looked at: where it stands, its curves, what can be done with it, and how it did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from pitchpipe.store.database import Store
+from pitchpipe.studio.app_pages.rounds.curves import draw_curves
+from pitchpipe.studio.app_pages.rounds.run_cards import (
+    show_evaluation,
+    show_state,
+    title_run,
+)
+from pitchpipe.studio.app_pages.rounds.start_form import CHOSEN_KEY
+from pitchpipe.studio.app_pages.showing import show_constant, show_problem
+from pitchpipe.studio.running import start_evaluation, start_generation
+from pitchpipe.training.runs.launch import log_tail, start_run, stop_run
+from pitchpipe.training.runs.run_folders import RunState, RunStatus, read_metrics, read_state
+
+_REFRESH_SECONDS = 2.0
+
+
+def show_run(store: Store, found: list[RunState]) -> None:
+    by_id = {state.run_id: state for state in found}
+    if st.session_state.get(CHOSEN_KEY) not in by_id:
+        st.session_state[CHOSEN_KEY] = found[0].run_id
+    chosen = st.selectbox(
+        "Run",
+        list(by_id),
+        key=CHOSEN_KEY,
+        format_func=lambda run_id: f"{title_run(by_id[run_id])} · {by_id[run_id].status}",
+    )
+    state = by_id[chosen]
+    is_running = state.status is RunStatus.RUNNING
+    with st.container(key="card_run", gap="small"):
+        # Only this part is drawn again while the run goes on, so the form beside it keeps what is typed into it.
+        st.fragment(_show_progress, run_every=_REFRESH_SECONDS if is_running else None)(state.folder, state.status)
+        _show_controls(state)
+    if state.status is RunStatus.FINISHED:
+        with st.container(key="card_evaluation"):
+            show_evaluation(store.workspace, state)
+            _show_next_steps(store, state)
+
+
+def _show_next_steps(store: Store, state: RunState) -> None:
+    """What one does with a finished model: measure it on the sealed prompts, and let people judge its answers."""
+    with st.container(horizontal=True):
+        if st.button("Measure on the sealed holdout"):
+            started = start_evaluation(store, state.run_id)
+            st.toast(f"Measuring: {started['run']}. The table appears when it is done.")
+        if st.button("Queue its answers for blind review"):
+            started = start_generation(store, state.run_id)
+            st.toast(f"Answering the sealed prompts: {started['run']}. The pairs join the queue when it is done.")
+
+
+def _show_progress(folder: Path, known_status: RunStatus) -> None:
+    state = read_state(folder)
+    if state.status is not known_status:
+        st.rerun()
+    metrics = read_metrics(folder)
+    show_state(state, metrics[-1] if metrics else {})
+    if state.happened:
+        show_problem(state.happened, state.advice)
+    draw_curves(metrics)
+    with st.expander("Log"):
+        st.code(log_tail(folder, 40) or "nothing yet", language=None)
+
+
+def _show_controls(state: RunState) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if state.status is RunStatus.RUNNING and st.button("Stop and keep a checkpoint"):
+            with st.spinner("Stopping at the next step"):
+                stop_run(state.folder)
+            st.rerun()
+        if state.status in (RunStatus.FAILED, RunStatus.INTERRUPTED) and st.button("Continue the run", type="primary"):
+            start_run(state.folder)
+            st.rerun()
+        show_constant('<div class="pp-quiet">{run_id}</div>', run_id=state.run_id)
