@@ -24,6 +24,11 @@ def config_class(method: str) -> type[Any]:
     """TRL's configuration of a method."""
     import trl
 
+    if method == "classify":  # no method of TRL: transformers' own trainer
+        import transformers
+
+        own: type[Any] = transformers.TrainingArguments
+        return own
     if method not in _CONFIGS:
         raise UsageError(f"The method {method!r} has no trainer here yet.", f"Use one of: {', '.join(_CONFIGS)}.")
     found: type[Any] = getattr(trl, _CONFIGS[method])

@@ -90,7 +90,9 @@ def build_config(plan: TrainPlan, scratch: Path, on_accelerator: bool, precision
         "report_to": "none",
         "disable_tqdm": True,
         "dataloader_pin_memory": on_accelerator,
-        "train_sampling_strategy": "group_by_length" if plan.layout == "grouped" and plan.method == "sft" else "random",
+        "train_sampling_strategy": "group_by_length"
+        if plan.layout == "grouped" and plan.method in ("sft", "classify")
+        else "random",
     }
     arguments |= _method_arguments(plan) | plan.trl_overrides
     try:
@@ -109,5 +111,7 @@ def _method_arguments(plan: TrainPlan) -> dict[str, Any]:
             "packing_strategy": "bfd",
             "dataset_kwargs": {"skip_prepare_dataset": not packing},
         }
+    if plan.method == "classify":
+        return {"remove_unused_columns": False, "include_num_input_tokens_seen": "non_padding"}
     losses = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, plan.sft_weight]} if plan.sft_weight else {}
     return {"max_length": None, "beta": plan.beta, **losses}
