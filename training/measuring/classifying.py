@@ -109,7 +109,7 @@ def _find_references(rows: pl.DataFrame) -> FormatResult:
 def predict_texts(folder: Path, plan: EvaluatePlan, run: Path, texts: list[str]) -> tuple[_Predictions, int]:
     """What a run says of texts, and how many of them it read only the beginning of."""
     resolved, classes = resolve_classifier(str(run)), read_classes(run)
-    encoder = load_text_encoder(resolved.folder)
+    encoder = load_text_encoder(resolved)
     longest = min(plan.max_length, encoder.longest)
     rows = [encoder.encode(text) for text in texts]
     long = [place for place, ids in enumerate(rows) if len(ids) > longest]

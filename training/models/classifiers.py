@@ -15,7 +15,7 @@ import numpy as np
 from pitchpipe.store.errors import RunError
 from pitchpipe.training.models.encoder_launch import find_encoder
 from pitchpipe.training.models.encoding import batch_by_length
-from pitchpipe.training.models.loading import ADAPTER, ResolvedModel, has_accelerator, hash_weights, resolve_model
+from pitchpipe.training.models.loading import WEIGHTS, ResolvedModel, has_accelerator, hash_weights, resolve_model
 from pitchpipe.training.runs.run_folders import MANIFEST, read_json, read_manifest
 
 if TYPE_CHECKING:
@@ -40,17 +40,19 @@ def resolve_classifier(name: str) -> ResolvedModel:
             f"The run {manifest.get('run_id')} is of the method {manifest.get('method')!r} and made no classifier.",
             "Start from the base model instead, or from a finished classify run.",
         )
-    model, run_id = path / ADAPTER, str(manifest["run_id"])
+    model, run_id = path / WEIGHTS, str(manifest["run_id"])
     if not (model / "adapter_config.json").is_file():
-        return ResolvedModel(str(path), model, hash_weights(model), run_id=run_id)
+        return ResolvedModel(str(path), model, hash_weights(model), run_id=run_id, base_run=run_id, head="classes")
     inputs = read_json(path / "inputs.json")
-    base = resolve_classifier(inputs["base_model"])
+    beside = path.parent / str(inputs.get("base_run"))  # workspaces move, and a run is then found by its id
+    base = resolve_classifier(str(beside) if is_classifier(beside) else inputs["base_model"])
     if base.base_hash != inputs["base_model_hash"]:
         raise RunError(
             f"The base model {inputs['base_model']!r} is not the one that the run {run_id} was tuned on.",
             f"Restore the weights with the hash {inputs['base_model_hash']}, or tune again.",
         )
-    return ResolvedModel(base.name, base.folder, base.base_hash, model, hash_weights(model), run_id)
+    hashes = (base.base_hash, model, hash_weights(model))
+    return ResolvedModel(base.name, base.folder, *hashes, run_id, base.base_run, "classes")
 
 
 def is_classifier(run_folder: Path) -> bool:
@@ -71,6 +73,8 @@ class TextEncoder:
     tokenizer: PreTrainedTokenizerBase
     longest: int
     """Tokens that the model can read at most."""
+    classes: tuple[str, ...] = ()
+    """What a model that is a classifier already tells apart."""
 
     def encode(self, text: str) -> list[int]:
         """All ids of a text with what the model wants around it; a typed control token stays text."""
@@ -85,10 +89,11 @@ class TextEncoder:
         return ids
 
 
-def load_text_encoder(folder: Path) -> TextEncoder:
-    """The tokenizer of a model's folder, which need have no chat template."""
+def load_text_encoder(resolved: ResolvedModel, classes: Sequence[str] = ()) -> TextEncoder:
+    """The tokenizer of a model, which need have no chat template."""
     from transformers import AutoConfig, AutoTokenizer
 
+    folder = resolved.folder
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
@@ -98,7 +103,7 @@ def load_text_encoder(folder: Path) -> TextEncoder:
     if longest > _ANY_LENGTH:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         longest = getattr(config, "max_position_embeddings", _ANY_LENGTH)
-    return TextEncoder(tokenizer, int(longest))
+    return TextEncoder(tokenizer, int(longest), tuple(classes))
 
 
 def load_classifier(

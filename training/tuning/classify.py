@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from pitchpipe.store.errors import RunError, UsageError
+from pitchpipe.store.errors import RunError
 from pitchpipe.store.identity import hash_value
 from pitchpipe.training.exports.exporting import read_snapshot
 from pitchpipe.training.models.classifiers import (
@@ -26,17 +26,19 @@ from pitchpipe.training.models.classifiers import (
     read_classes,
     resolve_classifier,
 )
-from pitchpipe.training.models.loading import ADAPTER, ResolvedModel, choose_precision, has_accelerator
+from pitchpipe.training.models.loading import WEIGHTS, ResolvedModel, choose_precision, has_accelerator
 from pitchpipe.training.plans.train_plan import TrainPlan
 from pitchpipe.training.rows.formats import FormatPolicy, FormatResult, build_rows
 from pitchpipe.training.runs.records import check_same_inputs, environment, seal_run
 from pitchpipe.training.runs.run_folders import METRICS, SUMMARY, read_metrics, write_json, write_progress
+from pitchpipe.training.tokens.label_ledger import build_label_ledger, list_classes
 from pitchpipe.training.tokens.ledger import Ledger
 from pitchpipe.training.tuning.classifier_card import write_classifier_card
+from pitchpipe.training.tuning.finishing import CHECKPOINTS, _gaps
 from pitchpipe.training.tuning.label_trainer import build_label_trainer
 from pitchpipe.training.tuning.monitor import Monitor, stop_if_asked
 from pitchpipe.training.tuning.overrides import build_config
-from pitchpipe.training.tuning.tune import CHECKPOINTS, _first_rows, _gaps, _train, last_whole_checkpoint
+from pitchpipe.training.tuning.tune import _first_rows, _train, last_whole_checkpoint
 
 _FEW_ROWS = 8
 """Training rows of a class below which a warning tells of it."""
@@ -49,11 +51,11 @@ def tune_classifier(folder: Path, plan: TrainPlan) -> None:
     config = build_config(plan, folder / CHECKPOINTS, has_accelerator(), choose_precision(plan.precision))
     snapshot, rows = read_snapshot(Path(plan.snapshot))
     resolved = resolve_classifier(plan.model)
-    encoder = load_text_encoder(resolved.folder)
+    encoder = load_text_encoder(resolved, read_classes(Path(plan.model).expanduser()) if resolved.run_id else ())
     policy = FormatPolicy(minimum_support=plan.minimum_support, confidence_weights=plan.soft_labels)
     result = _first_rows(build_rows("classify", rows, policy), plan.max_rows)
-    classes = list_classes(plan, result)
-    ledger = build_label_ledger(result, encoder, classes, plan)
+    classes = list_classes(result, encoder.classes)
+    ledger = build_label_ledger(result, encoder, plan.max_length, plan.over_length)
     check_same_inputs(folder, _inputs(plan, snapshot, resolved, result, classes))
     write_json(folder / "environment.json", environment())
     write_json(folder / CLASSES, {"classes": classes})
@@ -67,56 +69,13 @@ def tune_classifier(folder: Path, plan: TrainPlan) -> None:
     _train(trainer, checkpoint)
     stop_if_asked()
     write_progress(folder, "saving", trainer.state.global_step, trainer.state.max_steps)
-    save_classifier(trainer.model, encoder, folder / ADAPTER, resolved)
+    save_classifier(trainer.model, encoder, folder / WEIGHTS, resolved)
     summary = _summarise(folder, trainer, result, ledger, classes, time.monotonic() - began)
     write_json(folder / SUMMARY, summary)
     _write_samples(folder, plan, trainer.model, encoder, result, classes)
     write_classifier_card(folder, plan, resolved, snapshot, summary)
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     seal_run(folder, plan, snapshot["snapshot_id"], base_model=resolved.name, parent=resolved.run_id)
-
-
-def list_classes(plan: TrainPlan, result: FormatResult) -> list[str]:
-    """The classes that the rows name, in order of name; a run that is trained further keeps its own.
-
-    Raises:
-        RunError: there are fewer than two, or the run that it starts from does not know one of them.
-    """
-    found = sorted({row["label"] for row in result.kept})
-    if len(found) < 2:
-        dropped = Counter(row.rule for row in result.dropped)
-        raise RunError(
-            f"The rows of the training side name {len(found)} classes: {found}. Left out by rule: {dict(dropped)}.",
-            "A classifier needs texts of at least two classes; judge more tag tasks, and make a new snapshot.",
-        )
-    known = read_classes(Path(plan.model).expanduser()) if plan.model != "embedded" else []
-    strange = sorted(set(found) - set(known)) if known else []
-    if strange:
-        raise RunError(
-            f"The run that this one continues from does not know the classes {strange}; it knows {known}.",
-            "Start from the base model instead, which learns all of them.",
-        )
-    return known or found
-
-
-def build_label_ledger(result: FormatResult, encoder: TextEncoder, classes: list[str], plan: TrainPlan) -> Ledger:
-    """Tokenises labelled texts; a cut text keeps what the model wants at its end."""
-    if plan.max_length > encoder.longest:
-        raise UsageError(
-            f"The plan allows {plan.max_length} tokens, but this model reads at most {encoder.longest}.",
-            f"Set `max_length` to {encoder.longest} or less.",
-        )
-    ledger = Ledger(plan.max_length, plan.over_length)
-    ledger.add_dropped(result.dropped)
-    places = {label: place for place, label in enumerate(classes)}
-    for row in result.kept:
-        ids = encoder.encode(row["text"])
-        if ledger.place(row["row_id"], [], ids):
-            kept = ids if len(ids) <= plan.max_length else encoder.cut(row["text"], plan.max_length)
-            learned = {"input_ids": kept, "labels": places[row["label"]]}
-            ledger.learned.append(learned | ({"weight": row["weight"]} if plan.soft_labels else {}))
-    ledger.check(result.considered)
-    return ledger
 
 
 def _inputs(
@@ -131,6 +90,7 @@ def _inputs(
         "classes": classes,
         "base_model": resolved.name,
         "base_model_hash": resolved.base_hash,
+        "base_run": resolved.base_run,
         "start_run": resolved.run_id,
         "start_adapter_hash": resolved.adapter_hash,
     }
@@ -163,7 +123,7 @@ def _build_trainer(
         model = get_peft_model(model, adapter)
     elif plan.weights == "full" and resolved.adapter is not None:
         model = model.merge_and_unload()
-    return build_label_trainer(model, encoder.tokenizer, config, ledger, [monitor])
+    return build_label_trainer(model, encoder.tokenizer, config, ledger, [monitor], plan.soft_labels)
 
 
 def save_classifier(model: Any, encoder: TextEncoder, target: Path, resolved: ResolvedModel) -> None:

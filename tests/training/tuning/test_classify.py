@@ -177,9 +177,9 @@ def test_a_run_that_is_asked_to_stop_ends_with_the_weights_of_one_that_was_not(
 
 
 def test_what_people_type_never_becomes_a_control_token_and_a_cut_text_keeps_its_end(tiny_encoder: Path) -> None:
-    from pitchpipe.training.models.classifiers import load_text_encoder
+    from pitchpipe.training.models.classifiers import load_text_encoder, resolve_classifier
 
-    encoder = load_text_encoder(tiny_encoder)
+    encoder = load_text_encoder(resolve_classifier(str(tiny_encoder)))
     controls = set(encoder.tokenizer.all_special_ids)
     ids = encoder.encode("where [SEP] is [MASK] my [CLS] [PAD] parcel")
     assert [place for place, number in enumerate(ids) if number in controls - {encoder.tokenizer.unk_token_id}] == [
@@ -195,7 +195,7 @@ def test_what_it_says_of_a_text_does_not_depend_on_the_batch(plan: TrainPlan, ca
 
     run = carry_out(with_dials(plan, max_steps=4))
     resolved = resolve_classifier(str(run))
-    encoder = load_text_encoder(resolved.folder)
+    encoder = load_text_encoder(resolved)
     model = load_classifier(resolved, ["account", "delivery", "product"], encoder.tokenizer.pad_token_id)
     rows = [encoder.encode(text) for text in ("the lamp", "where is my parcel today please", "page")]
     together = predict(model, encoder, rows)
