@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -24,16 +22,23 @@ from pitchpipe.training.models.loading import (
 )
 from pitchpipe.training.plans.train_plan import TrainPlan
 from pitchpipe.training.rows.formats import FormatPolicy, FormatResult, build_rows
-from pitchpipe.training.runs.records import check_same_inputs, environment, seal_run
-from pitchpipe.training.runs.run_folders import SUMMARY, read_metrics, write_json, write_progress
+from pitchpipe.training.runs.checkpoints import CHECKPOINTS, clear_checkpoints
+from pitchpipe.training.runs.records import (
+    INPUTS,
+    check_continuation,
+    check_same_inputs,
+    check_same_surroundings,
+    environment,
+    seal_run,
+)
+from pitchpipe.training.runs.run_folders import SUMMARY, read_json, read_metrics, write_json, write_progress
 from pitchpipe.training.tokens.ledger import Ledger
 from pitchpipe.training.tokens.tokenizing import ChatEncoder
+from pitchpipe.training.tuning.continuing import MarginCheck, train
 from pitchpipe.training.tuning.methods import build_ledger, build_trainer
 from pitchpipe.training.tuning.model_card import write_model_card
-from pitchpipe.training.tuning.monitor import WHOLE, Monitor, stop_if_asked
+from pitchpipe.training.tuning.monitor import Monitor, stop_if_asked
 from pitchpipe.training.tuning.overrides import build_config
-
-CHECKPOINTS = "checkpoints"
 
 
 def tune(folder: Path, plan: TrainPlan) -> None:
@@ -49,16 +54,16 @@ def tune(folder: Path, plan: TrainPlan) -> None:
     result = build_rows(plan.method, rows, FormatPolicy(plan.minimum_rating, minimum_support=plan.minimum_support))
     result = _first_rows(result, plan.max_rows)
     ledger = build_ledger(plan, result, encoder)
-    check_same_inputs(folder, inputs_of(plan, snapshot, resolved, encoder, result))
-    write_json(folder / "environment.json", environment())
+    inputs = inputs_of(plan, snapshot, resolved, encoder, result)
+    check_same_inputs(folder, inputs)
+    if resolved.run_id:
+        check_continuation(read_json(Path(plan.model).expanduser() / INPUTS), inputs, resolved.run_id)
+    check_same_surroundings(folder, environment())
     ledger.frame().write_parquet(folder / "ledger.parquet")
     stop_if_asked()
     write_progress(folder, "loading the model")
     trainer = _build_trainer(plan, config, resolved, tokenizer, ledger, Monitor(folder))
-    checkpoint = last_whole_checkpoint(folder)
-    if checkpoint is None:
-        (folder / "metrics.jsonl").unlink(missing_ok=True)
-    _train(trainer, checkpoint)
+    train(trainer, folder)
     stop_if_asked()
     _finish(folder, plan, trainer, encoder, resolved, ledger, result, snapshot, time.monotonic() - began)
 
@@ -117,35 +122,11 @@ def _build_trainer(
             target_modules="all-linear",
             task_type="CAUSAL_LM",
         )
-    trainer = build_trainer(plan, config, model, tokenizer, ledger, adapter, [monitor])
+    callbacks = [monitor, MarginCheck()] if plan.method == "dpo" else [monitor]
+    trainer = build_trainer(plan, config, model, tokenizer, ledger, adapter, callbacks)
     trainer.remove_callback(PrinterCallback)
     install_fused_head(trainer.model.get_base_model())
     return trainer
-
-
-def _train(trainer: Any, checkpoint: Path | None) -> None:
-    """Trains to the end, from the checkpoint when there is one."""
-    from transformers import TrainerState
-
-    state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json")) if checkpoint else None
-    if state is not None and state.global_step >= state.max_steps:
-        # Resumed at its last step, the trainer would take one more, so the weights are only loaded.
-        trainer._load_from_checkpoint(str(checkpoint))
-        trainer.state = state
-    else:
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-
-
-def last_whole_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint that was written to its end; half-written ones are cleared away."""
-    found = {}
-    for path in (folder / CHECKPOINTS).glob("checkpoint-*"):
-        number = re.fullmatch(r"checkpoint-(\d+)", path.name)
-        if number and (path / WHOLE).is_file():
-            found[int(number[1])] = path
-        else:
-            shutil.rmtree(path)
-    return found[max(found)] if found else None
 
 
 def _finish(
@@ -182,8 +163,8 @@ def _finish(
     write_json(folder / SUMMARY, summary)
     write_samples(folder, plan, trainer.model, encoder, result)
     write_model_card(folder, plan, resolved, snapshot, summary)
-    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     seal_run(folder, plan, snapshot["snapshot_id"], base_model=resolved.name, parent=resolved.run_id)
+    clear_checkpoints(folder)
 
 
 def _gaps(metrics: list[dict[str, Any]]) -> list[float]:
