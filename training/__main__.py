@@ -33,6 +33,7 @@ from pitchpipe.training.runs.run_folders import (
     read_plan,
     write_json,
 )
+from pitchpipe.training.shipping.ship_request import read_ship
 
 _HELD_BYTES = 16_384
 
@@ -50,6 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
     fetch = commands.add_parser("fetch-dataset", help="fetch a dataset of the Hub as Parquet shards")
     fetch.add_argument("name")
     fetch.add_argument("--to", type=Path, required=True)
+    ship = commands.add_parser("ship", help="carry out (or continue) the request in a ship folder")
+    ship.add_argument("folder", type=Path)
     add_export_commands(commands)
     chosen = parser.parse_args(arguments)
     try:
@@ -60,6 +63,8 @@ def main(arguments: list[str] | None = None) -> int:
         elif chosen.command == "fetch-dataset":
             _prepare_surroundings()
             write_dataset(chosen.name, chosen.to)
+        elif chosen.command == "ship":
+            ship_folder(chosen.folder)
         elif chosen.command == "check-export":
             _check_export(chosen)
         elif chosen.command in ("save-export", "push-export"):
@@ -99,6 +104,22 @@ def run_folder(folder: Path) -> None:
             from pitchpipe.training.measuring.generating import generate
 
             generate(folder, plan)
+
+
+def ship_folder(folder: Path) -> None:
+    """Carries out the request of a ship folder; a finished one is left as it is."""
+    request = read_ship(folder).request
+    if (folder / MANIFEST).is_file():
+        _tell(f"The shipping {folder.name} is finished already.")
+        return
+    _claim(folder)
+    with _Failure(folder):
+        _prepare_surroundings()
+        from pitchpipe.training.shipping.shipping import ship
+        from pitchpipe.training.tuning.monitor import listen_for_stop
+
+        listen_for_stop()
+        ship(folder, request)
 
 
 def _check_export(chosen: argparse.Namespace) -> None:
