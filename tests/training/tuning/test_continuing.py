@@ -34,7 +34,7 @@ def test_a_run_whose_reference_is_another_model_ends_at_its_first_step(
 ) -> None:
     from pitchpipe.training.tuning import dpo
 
-    build = dpo._TokenisedDPOTrainer.__init__
+    build = dpo.TokenisedDPOTrainer.__init__
 
     def build_with_a_wrong_reference(trainer: Any, *given: Any, **named: Any) -> None:
         build(trainer, *given, **named)
@@ -43,7 +43,7 @@ def test_a_run_whose_reference_is_another_model_ends_at_its_first_step(
                 weight.data += 0.1
 
     first = carry_out(sft_plan)
-    monkeypatch.setattr(dpo._TokenisedDPOTrainer, "__init__", build_with_a_wrong_reference)
+    monkeypatch.setattr(dpo.TokenisedDPOTrainer, "__init__", build_with_a_wrong_reference)
     plan = with_dials(sft_plan, method="dpo", model=str(first))
     folder = create_run_folder(tmp_path / "wrong", plan)
     with pytest.raises(RunError, match=r"margin of policy over reference is -?[0-9.]+"):
