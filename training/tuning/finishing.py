@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 from pitchpipe.store.errors import RunError
 from pitchpipe.training.models.loading import WEIGHTS, ResolvedModel
+from pitchpipe.training.runs.checkpoints import clear_checkpoints
 from pitchpipe.training.runs.records import seal_run
 from pitchpipe.training.runs.run_folders import SUMMARY, read_metrics, write_json, write_progress
 from pitchpipe.training.tuning.job import Job
 from pitchpipe.training.tuning.methods import find_method, tell_facts
 from pitchpipe.training.tuning.model_card import write_model_card
-
-CHECKPOINTS = "checkpoints"
 
 
 def finish(job: Job, trainer: Any, seconds: float) -> None:
@@ -27,9 +25,9 @@ def finish(job: Job, trainer: Any, seconds: float) -> None:
     write_json(folder / SUMMARY, summary)
     write_samples(job, trainer.model)
     write_model_card(job, summary)
-    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     resolved = job.resolved
     seal_run(folder, job.plan, job.snapshot["snapshot_id"], base_model=resolved.name, parent=resolved.run_id)
+    clear_checkpoints(folder)
 
 
 def _summarise(job: Job, trainer: Any, seconds: float) -> dict[str, Any]:

@@ -9,8 +9,6 @@ finish          weights, summary, samples, model card, manifest (finishing.py)
 from __future__ import annotations
 
 import dataclasses
-import re
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -20,13 +18,21 @@ from pitchpipe.training.exports.exporting import read_snapshot
 from pitchpipe.training.models.loading import choose_precision, has_accelerator, load_tokenizer, resolve_model
 from pitchpipe.training.plans.train_plan import TrainPlan
 from pitchpipe.training.rows.formats import FormatPolicy, FormatResult, build_rows
-from pitchpipe.training.runs.records import check_same_inputs, environment
-from pitchpipe.training.runs.run_folders import write_json, write_progress
+from pitchpipe.training.runs.checkpoints import CHECKPOINTS
+from pitchpipe.training.runs.records import (
+    INPUTS,
+    check_continuation,
+    check_same_inputs,
+    check_same_surroundings,
+    environment,
+)
+from pitchpipe.training.runs.run_folders import read_json, write_progress
 from pitchpipe.training.tokens.tokenizing import ChatEncoder
-from pitchpipe.training.tuning.finishing import CHECKPOINTS, finish
+from pitchpipe.training.tuning.continuing import MarginCheck, train
+from pitchpipe.training.tuning.finishing import finish
 from pitchpipe.training.tuning.job import Job
 from pitchpipe.training.tuning.methods import build_ledger, build_trainer, find_method
-from pitchpipe.training.tuning.monitor import WHOLE, Monitor, stop_if_asked
+from pitchpipe.training.tuning.monitor import Monitor, stop_if_asked
 from pitchpipe.training.tuning.overrides import build_config
 from pitchpipe.training.tuning.reference import reference_of
 from pitchpipe.training.tuning.starting import load_start
@@ -38,16 +44,16 @@ def tune(folder: Path, plan: TrainPlan) -> None:
     write_progress(folder, "reading the snapshot")
     config = build_config(plan, folder / CHECKPOINTS, has_accelerator(), choose_precision(plan.precision))
     job = read_job(folder, plan)
-    check_same_inputs(folder, inputs_of(job))
-    write_json(folder / "environment.json", environment())
+    inputs = inputs_of(job)
+    check_same_inputs(folder, inputs)
+    if job.resolved.run_id:
+        check_continuation(read_json(Path(plan.model).expanduser() / INPUTS), inputs, job.resolved.run_id)
+    check_same_surroundings(folder, environment())
     job.ledger.frame().write_parquet(folder / "ledger.parquet")
     stop_if_asked()
     write_progress(folder, "loading the model")
     trainer = _build(job, config, [Monitor(folder)])
-    checkpoint = last_whole_checkpoint(folder)
-    if checkpoint is None:
-        (folder / "metrics.jsonl").unlink(missing_ok=True)
-    _train(trainer, checkpoint)
+    train(trainer, folder)
     stop_if_asked()
     finish(job, trainer, time.monotonic() - began)
 
@@ -104,33 +110,10 @@ def _build(job: Job, config: Any, callbacks: list[Any]) -> Any:
     from pitchpipe.training.models.fused_head import install_fused_head
 
     model, adapter = load_start(job.plan, job.resolved)
+    if job.plan.method == "dpo":
+        callbacks = [*callbacks, MarginCheck()]
     trainer = build_trainer(job, config, model, adapter, callbacks)
     trainer.remove_callback(PrinterCallback)
     if find_method(job.plan.method).head == "words" and hasattr(trainer.model, "peft_config"):
         install_fused_head(trainer.model.get_base_model())
     return trainer
-
-
-def _train(trainer: Any, checkpoint: Path | None) -> None:
-    """Trains to the end, from the checkpoint when there is one."""
-    from transformers import TrainerState
-
-    state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json")) if checkpoint else None
-    if state is not None and state.global_step >= state.max_steps:
-        # Resumed at its last step, the trainer would take one more, so the weights are only loaded.
-        trainer._load_from_checkpoint(str(checkpoint))
-        trainer.state = state
-    else:
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-
-
-def last_whole_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint that was written to its end; half-written ones are cleared away."""
-    found = {}
-    for path in (folder / CHECKPOINTS).glob("checkpoint-*"):
-        number = re.fullmatch(r"checkpoint-(\d+)", path.name)
-        if number and (path / WHOLE).is_file():
-            found[int(number[1])] = path
-        else:
-            shutil.rmtree(path)
-    return found[max(found)] if found else None
