@@ -32,8 +32,10 @@ def list_classes(result: FormatResult, known: tuple[str, ...] = ()) -> list[str]
     return list(known) or found
 
 
-def build_label_ledger(result: FormatResult, encoder: TextEncoder, max_length: int, over_length: str) -> Ledger:
-    """Tokenises labelled texts: input_ids, labels (places in `list_classes`), weight.
+def build_label_ledger(
+    result: FormatResult, encoder: TextEncoder, max_length: int, over_length: str, columns: tuple[str, ...] = ()
+) -> Ledger:
+    """Tokenises labelled texts: input_ids, labels (places in `list_classes`), and the further columns of the rows.
 
     A text that is cut keeps what the model wants at its end.
     """
@@ -49,6 +51,7 @@ def build_label_ledger(result: FormatResult, encoder: TextEncoder, max_length: i
         ids = encoder.encode(row["text"])
         if ledger.place(row["row_id"], [], ids):
             kept = ids if len(ids) <= max_length else encoder.cut(row["text"], max_length)
-            ledger.learned.append({"input_ids": kept, "labels": places[row["label"]], "weight": row["weight"]})
+            further = {name: row[name] for name in columns}
+            ledger.learned.append({"input_ids": kept, "labels": places[row["label"]], **further})
     ledger.check(result.considered)
     return ledger

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
 import time
 from collections import Counter
 from pathlib import Path
@@ -29,16 +28,18 @@ from pitchpipe.training.models.classifiers import (
 from pitchpipe.training.models.loading import WEIGHTS, ResolvedModel, choose_precision, has_accelerator
 from pitchpipe.training.plans.train_plan import TrainPlan
 from pitchpipe.training.rows.formats import FormatPolicy, FormatResult, build_rows
-from pitchpipe.training.runs.records import check_same_inputs, environment, seal_run
-from pitchpipe.training.runs.run_folders import METRICS, SUMMARY, read_metrics, write_json, write_progress
+from pitchpipe.training.runs.checkpoints import CHECKPOINTS, clear_checkpoints
+from pitchpipe.training.runs.records import check_same_inputs, check_same_surroundings, environment, seal_run
+from pitchpipe.training.runs.run_folders import SUMMARY, read_metrics, write_json, write_progress
 from pitchpipe.training.tokens.label_ledger import build_label_ledger, list_classes
 from pitchpipe.training.tokens.ledger import Ledger
 from pitchpipe.training.tuning.classifier_card import write_classifier_card
-from pitchpipe.training.tuning.finishing import CHECKPOINTS, _gaps
+from pitchpipe.training.tuning.continuing import train
+from pitchpipe.training.tuning.finishing import _gaps
 from pitchpipe.training.tuning.label_trainer import build_label_trainer
 from pitchpipe.training.tuning.monitor import Monitor, stop_if_asked
 from pitchpipe.training.tuning.overrides import build_config
-from pitchpipe.training.tuning.tune import _first_rows, _train, last_whole_checkpoint
+from pitchpipe.training.tuning.tune import _first_rows
 
 _FEW_ROWS = 8
 """Training rows of a class below which a warning tells of it."""
@@ -55,18 +56,16 @@ def tune_classifier(folder: Path, plan: TrainPlan) -> None:
     policy = FormatPolicy(minimum_support=plan.minimum_support, confidence_weights=plan.soft_labels)
     result = _first_rows(build_rows("classify", rows, policy), plan.max_rows)
     classes = list_classes(result, encoder.classes)
-    ledger = build_label_ledger(result, encoder, plan.max_length, plan.over_length)
+    columns = ("weight",) if plan.soft_labels else ()
+    ledger = build_label_ledger(result, encoder, plan.max_length, plan.over_length, columns)
     check_same_inputs(folder, _inputs(plan, snapshot, resolved, result, classes))
-    write_json(folder / "environment.json", environment())
+    check_same_surroundings(folder, environment())
     write_json(folder / CLASSES, {"classes": classes})
     ledger.frame().write_parquet(folder / "ledger.parquet")
     stop_if_asked()
     write_progress(folder, "loading the model")
     trainer = _build_trainer(plan, config, resolved, encoder, ledger, classes, Monitor(folder))
-    checkpoint = last_whole_checkpoint(folder)
-    if checkpoint is None:
-        (folder / METRICS).unlink(missing_ok=True)
-    _train(trainer, checkpoint)
+    train(trainer, folder)
     stop_if_asked()
     write_progress(folder, "saving", trainer.state.global_step, trainer.state.max_steps)
     save_classifier(trainer.model, encoder, folder / WEIGHTS, resolved)
@@ -74,7 +73,7 @@ def tune_classifier(folder: Path, plan: TrainPlan) -> None:
     write_json(folder / SUMMARY, summary)
     _write_samples(folder, plan, trainer.model, encoder, result, classes)
     write_classifier_card(folder, plan, resolved, snapshot, summary)
-    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    clear_checkpoints(folder)
     seal_run(folder, plan, snapshot["snapshot_id"], base_model=resolved.name, parent=resolved.run_id)
 
 
@@ -123,7 +122,7 @@ def _build_trainer(
         model = get_peft_model(model, adapter)
     elif plan.weights == "full" and resolved.adapter is not None:
         model = model.merge_and_unload()
-    return build_label_trainer(model, encoder.tokenizer, config, ledger, [monitor], plan.soft_labels)
+    return build_label_trainer(model, encoder.tokenizer, config, ledger, [monitor])
 
 
 def save_classifier(model: Any, encoder: TextEncoder, target: Path, resolved: ResolvedModel) -> None:

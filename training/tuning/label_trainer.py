@@ -37,16 +37,12 @@ class _LabelTrainer(Trainer):  # type: ignore[misc]
         super().log(logs, *rest, **more)
 
 
-def build_label_trainer(
-    model: Any, tokenizer: Any, config: Any, ledger: Ledger, callbacks: list[Any], weighs: bool
-) -> _LabelTrainer:
-    """The trainer over every row that the ledger keeps; `weighs` lets rows teach as much as their weight says."""
-    left = () if weighs else ("weight",)
-    learned = [{name: row[name] for name in row if name not in left} for row in ledger.learned]
+def build_label_trainer(model: Any, tokenizer: Any, config: Any, ledger: Ledger, callbacks: list[Any]) -> _LabelTrainer:
+    """The trainer over every row that the ledger keeps."""
     trainer = _LabelTrainer(
         model=model,
         args=config,
-        train_dataset=Dataset.from_list(learned),
+        train_dataset=Dataset.from_list(ledger.learned),
         data_collator=DataCollatorWithPadding(tokenizer),
         processing_class=tokenizer,
         callbacks=callbacks,

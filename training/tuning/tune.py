@@ -35,6 +35,7 @@ from pitchpipe.training.tuning.methods import build_ledger, build_trainer, find_
 from pitchpipe.training.tuning.monitor import Monitor, stop_if_asked
 from pitchpipe.training.tuning.overrides import build_config
 from pitchpipe.training.tuning.reference import reference_of
+from pitchpipe.training.tuning.rewards import tell_reward_inputs
 from pitchpipe.training.tuning.starting import load_start
 
 
@@ -64,13 +65,16 @@ def read_job(folder: Path, plan: TrainPlan) -> Job:
     resolved = resolve_model(plan.model)
     encoder = ChatEncoder(load_tokenizer(resolved.folder))
     encoder.check_template()
+    method = find_method(plan.method)
+    # How sure people were of a pair is its smoothing, and of an answer its weight; both at once would count it twice.
+    is_pair = "label_smoothing" in method.soft_columns
     policy = FormatPolicy(
         plan.minimum_rating,
         minimum_support=plan.minimum_support,
         soft_labels=plan.soft_labels,
-        confidence_weights=plan.soft_labels,
+        confidence_weights=plan.soft_labels and not is_pair,
     )
-    result = _first_rows(build_rows(find_method(plan.method).form, rows, policy), plan.max_rows)
+    result = _first_rows(build_rows(method.form, rows, policy), plan.max_rows)
     return Job(folder, plan, snapshot, resolved, encoder, result, build_ledger(plan, result, encoder))
 
 
@@ -89,6 +93,7 @@ def inputs_of(job: Job) -> dict[str, Any]:
         "start_adapter_hash": resolved.adapter_hash,
         "chat_template_hash": job.encoder.template_hash,
         "reference": reference_of(job.plan, resolved),
+        **tell_reward_inputs(job.plan),
     }
 
 
@@ -114,6 +119,8 @@ def _build(job: Job, config: Any, callbacks: list[Any]) -> Any:
         callbacks = [*callbacks, MarginCheck()]
     trainer = build_trainer(job, config, model, adapter, callbacks)
     trainer.remove_callback(PrinterCallback)
-    if find_method(job.plan.method).head == "words" and hasattr(trainer.model, "peft_config"):
+    method = find_method(job.plan.method)
+    # Refinement asks its head for the temperature of its draws, which ours does not know.
+    if method.head == "words" and method.form != "prompts" and hasattr(trainer.model, "peft_config"):
         install_fused_head(trainer.model.get_base_model())
     return trainer
