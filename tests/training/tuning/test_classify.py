@@ -203,6 +203,20 @@ def test_what_it_says_of_a_text_does_not_depend_on_the_batch(plan: TrainPlan, ca
     assert np.allclose(together.sum(1), 1.0)
 
 
+def test_a_finished_run_labels_texts_in_a_process_of_its_own(plan: TrainPlan, carry_out: CarryOut) -> None:
+    from pitchpipe.training.measuring.classifying import predict_texts
+    from pitchpipe.training.models.classifier_launch import run_classifier
+
+    run, texts, told = carry_out(plan), ["the lamp today", "open my parcel", "page " * 50], []
+    found = run_classifier(run, texts, lambda done, total: told.append((done, total)))
+    said, cut = predict_texts(run, texts)
+    assert [label for label, _ in found] == ["product", "delivery", "account"] == said.labels and cut == 1
+    assert [sure for _, sure in found] == pytest.approx(said.chances.max(1).tolist(), abs=1e-6)
+    assert told[-1] == (3, 3) and run_classifier(run, []) == []
+    with pytest.raises(RunError, match="The classifier ended with the code 1: .*no finished classify run"):
+        run_classifier(run.parent, texts)
+
+
 def test_surer_rows_teach_more_where_the_plan_says_so(plan: TrainPlan, carry_out: CarryOut, tmp_path: Path) -> None:
     rows = [labelled(number, split="train", support=0.0 if number % 3 == 0 else 1.0) for number in range(24)]
     snapshot = write_snapshot(tmp_path / "unsure", rows)
