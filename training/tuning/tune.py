@@ -64,13 +64,16 @@ def read_job(folder: Path, plan: TrainPlan) -> Job:
     resolved = resolve_model(plan.model)
     encoder = ChatEncoder(load_tokenizer(resolved.folder))
     encoder.check_template()
+    method = find_method(plan.method)
+    # How sure people were of a pair is its smoothing, and of an answer its weight; both at once would count it twice.
+    is_pair = "label_smoothing" in method.soft_columns
     policy = FormatPolicy(
         plan.minimum_rating,
         minimum_support=plan.minimum_support,
         soft_labels=plan.soft_labels,
-        confidence_weights=plan.soft_labels,
+        confidence_weights=plan.soft_labels and not is_pair,
     )
-    result = _first_rows(build_rows(find_method(plan.method).form, rows, policy), plan.max_rows)
+    result = _first_rows(build_rows(method.form, rows, policy), plan.max_rows)
     return Job(folder, plan, snapshot, resolved, encoder, result, build_ledger(plan, result, encoder))
 
 
