@@ -129,12 +129,15 @@ def evaluate(
     checks: Annotated[
         Path | None, typer.Option(help="A TOML file of format checks, such as sample_data/style.toml.")
     ] = None,
+    max_prompts: Annotated[int, typer.Option(help="Sealed prompts to answer; 0 takes all (or the plan's).")] = 0,
+    plan: Annotated[Path | None, typer.Option(help="A TOML plan with kind = evaluate.")] = None,
     workspace: Workspace = DEFAULT_WORKSPACE,
     json: Json = False,
 ) -> None:
     """Measure a training run on the sealed holdout, against its base."""
     with run_command(json) as output:
-        output.show(output.run_round(workspace, "prepare_evaluation", run=run, checks=str(checks) if checks else None))
+        values = {"run": run, "checks": str(checks) if checks else None, "max_prompts": max_prompts}
+        output.show(output.run_round(workspace, "prepare_evaluation", **values, plan=str(plan) if plan else None))
 
 
 @app.command()

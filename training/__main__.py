@@ -21,6 +21,7 @@ from pitchpipe.training.exports.export_commands import add_export_commands, carr
 from pitchpipe.training.exports.fetching import write_dataset
 from pitchpipe.training.plans.measure_plans import EvaluatePlan
 from pitchpipe.training.plans.train_plan import TrainPlan
+from pitchpipe.training.runs.checkpoints import clear_checkpoints
 from pitchpipe.training.runs.disk import DiskFullError, full_disk_error
 from pitchpipe.training.runs.processes import process_started
 from pitchpipe.training.runs.run_folders import (
@@ -81,6 +82,7 @@ def run_folder(folder: Path) -> None:
     """Carries out the plan of a run folder; a finished run is left as it is."""
     plan = read_plan(folder)
     if (folder / MANIFEST).is_file():
+        clear_checkpoints(folder)
         _tell(f"The run {folder.name} is finished already.")
         return
     _claim(folder)
