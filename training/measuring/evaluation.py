@@ -52,7 +52,7 @@ def evaluate(folder: Path, plan: EvaluatePlan) -> None:
     report = {
         "snapshot_id": snapshot["snapshot_id"],
         "run": arms.resolved.run_id,
-        "base": arms.resolved.name,
+        "base": arms.base.name,
         "precision": plan.precision,
         "holdout": {"scored": len(kept), "too_long": len(references) - len(kept), "answered": len(prompts)},
         "nll": _nll_report(kept, groups, scores, plan) if kept else None,
@@ -126,7 +126,8 @@ def _inputs(snapshot: dict[str, Any], arms: Arms) -> dict[str, Any]:
     return {
         "snapshot_id": snapshot["snapshot_id"],
         "snapshot_rows_sha256": snapshot["files"]["rows.parquet"]["sha256"],
-        "base_model_hash": arms.resolved.base_hash,
+        "base_model_hash": arms.base.base_hash,
+        "weights_hash": arms.resolved.base_hash if arms.resolved.is_whole else None,
         "adapter_hash": arms.resolved.adapter_hash,
         "chat_template_hash": arms.encoder.template_hash,
     }

@@ -106,7 +106,8 @@ def _inputs(
     facts: dict[str, Any] = {"snapshot_id": snapshot_id, "prompts": [prompt["example_id"] for prompt in prompts]}
     if arms is not None:
         facts |= {
-            "base_model_hash": arms.resolved.base_hash,
+            "base_model_hash": arms.base.base_hash,
+            "weights_hash": arms.resolved.base_hash if arms.resolved.is_whole else None,
             "adapter_hash": arms.resolved.adapter_hash,
             "chat_template_hash": arms.encoder.template_hash,
         }
