@@ -18,6 +18,7 @@ from pitchpipe.studio.cli_options import DEFAULT_WORKSPACE, Json, ProjectName, R
 from pitchpipe.studio.cli_output import Output, run_command
 from pitchpipe.studio.cli_panels import LoopGroup, name_panels
 from pitchpipe.studio.cli_queue import add_commands
+from pitchpipe.studio.cli_shipping import add_shipping_commands
 
 app = typer.Typer(
     name="pitchpipe",
@@ -224,6 +225,7 @@ def doctor(workspace: Workspace = DEFAULT_WORKSPACE, json: Json = False) -> None
 
 
 cli_people.register(app)
+add_shipping_commands(app)
 cli_rules.register(app)
 cli_coverage.register(app)
 name_panels(app)
