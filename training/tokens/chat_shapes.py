@@ -7,7 +7,7 @@ and no typed text can make a template do something else. It is rendered in a pro
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -140,26 +140,47 @@ class ChatShapes:
             yield piece[end:]
 
     def _render(self, wishes: Iterable[Wish]) -> dict[Wish, str]:
-        wishes = list(wishes)
-        known = (self.template, tuple(sorted(self.names.items())))
-        new = [wish for wish in dict.fromkeys([*PROBES, *wishes]) if (*known, wish) not in _rendered]
-        if new:
-            for wish, text in zip(new, self._render_apart(new), strict=True):
-                _check_turns(wish, text)
-                _rendered[*known, wish] = text
-        return {wish: _rendered[*known, wish] for wish in wishes}
+        return render_shapes(self.template, self.names, [*PROBES, *wishes])
 
-    def _render_apart(self, wishes: Sequence[Wish]) -> list[str]:
-        for roles, _ in wishes:
-            _check_roles(roles)
-        wanted = [
-            Wanted([{"role": role, "content": _place(number)} for number, role in enumerate(roles)], is_open)
-            for roles, is_open in wishes
-        ]
-        try:
-            return render_apart(self.template, self.names, wanted)
-        except PromptError as error:
-            raise RunError(error.happened, error.advice) from error
+
+def render_shapes(template: str, names: Mapping[str, str], wishes: Iterable[Wish]) -> dict[Wish, str]:
+    """What a template writes for each order of roles, with placeholders where the texts go (`fill_shape`).
+
+    Args:
+        names: control tokens that the template may name, such as bos_token and eos_token.
+
+    Raises:
+        RunError: the template refuses an order of roles, leaves out a turn, or uses too much time or memory.
+    """
+    known = (template, tuple(sorted(names.items())))
+    wishes = list(dict.fromkeys(wishes))
+    new = [wish for wish in wishes if (*known, wish) not in _rendered]
+    for wish, text in zip(new, _render_apart(template, names, new) if new else (), strict=True):
+        _check_turns(wish, text)
+        _rendered[*known, wish] = text
+    return {wish: _rendered[*known, wish] for wish in wishes}
+
+
+def fill_shape(shape: str, texts: Sequence[str]) -> str:
+    """A rendering with its texts in place.
+
+    >>> fill_shape("<user> \ue0000\ue001 <end>", ["hi"])
+    '<user> hi <end>'
+    """
+    return _MARK.sub(lambda found: texts[int(found[1])], shape)
+
+
+def _render_apart(template: str, names: Mapping[str, str], wishes: Sequence[Wish]) -> list[str]:
+    for roles, _ in wishes:
+        _check_roles(roles)
+    wanted = [
+        Wanted([{"role": role, "content": _place(number)} for number, role in enumerate(roles)], is_open)
+        for roles, is_open in wishes
+    ]
+    try:
+        return render_apart(template, names, wanted)
+    except PromptError as error:
+        raise RunError(error.happened, error.advice) from error
 
 
 def _place(number: int) -> str:

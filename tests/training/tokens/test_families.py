@@ -183,8 +183,6 @@ def changed(family: str, template: str | None = None) -> Any:
             "{{ '<|im_start|>thought:' if add_generation_prompt }}",
             "begins an answer otherwise than it asks for one",
         ),
-        ("{% for m in messages %}{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
-         "{% endfor %}", "more than 2 seconds of the processor"),
         ("{{ cycler.__init__.__globals__ }}", "access to attribute '__init__'"),
         ("{% for m in messages %}{{ m.content", "unexpected"),
     ],
