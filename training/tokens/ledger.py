@@ -98,8 +98,9 @@ def build_sft_ledger(
     """
     ledger = Ledger(max_length, over_length)
     ledger.add_dropped(result.dropped)
-    for row in result.kept:
-        prompt, answer = encoder.prompt(row["prompt"]), encoder.answer(row["completion"][0]["content"])
+    prompts = encoder.prompts([row["prompt"] for row in result.kept])
+    answers = encoder.answers([row["completion"][0]["content"] for row in result.kept])
+    for row, prompt, answer in zip(result.kept, prompts, answers, strict=True):
         if ledger.place(row["row_id"], prompt, answer):
             ids = (prompt + answer)[:max_length]
             labels = ([IGNORED] * len(prompt) + answer)[:max_length]
@@ -114,9 +115,9 @@ def build_dpo_ledger(
     """Tokenises pairs; the longer side decides whether a pair fits."""
     ledger = Ledger(max_length, over_length)
     ledger.add_dropped(result.dropped)
-    for row in result.kept:
-        prompt = encoder.prompt(row["prompt"])
-        chosen, rejected = (encoder.answer(row[side][0]["content"]) for side in ("chosen", "rejected"))
+    prompts = encoder.prompts([row["prompt"] for row in result.kept])
+    sides = [encoder.answers([row[side][0]["content"] for row in result.kept]) for side in ("chosen", "rejected")]
+    for row, prompt, chosen, rejected in zip(result.kept, prompts, *sides, strict=True):
         if ledger.place(row["row_id"], prompt, chosen, rejected):
             room = max_length - len(prompt)
             ids = {"prompt_ids": prompt, "chosen_ids": chosen[:room], "rejected_ids": rejected[:room]}

@@ -27,6 +27,7 @@ from pitchpipe.training.runs.records import (
     environment,
 )
 from pitchpipe.training.runs.run_folders import read_json, write_progress
+from pitchpipe.training.tokens.token_cache import TokenCache
 from pitchpipe.training.tokens.tokenizing import ChatEncoder
 from pitchpipe.training.tuning.continuing import MarginCheck, train
 from pitchpipe.training.tuning.finishing import finish
@@ -62,7 +63,7 @@ def read_job(folder: Path, plan: TrainPlan) -> Job:
     """The plan's rows, tokenised and measured, and the model that it starts from, not yet loaded."""
     snapshot, rows = read_snapshot(Path(plan.snapshot))
     resolved = resolve_model(plan.model)
-    encoder = ChatEncoder(load_tokenizer(resolved.folder))
+    encoder = ChatEncoder(load_tokenizer(resolved.folder), TokenCache())
     encoder.check_template()
     method = find_method(plan.method)
     # How sure people were of a pair is its smoothing, and of an answer its weight; both at once would count it twice.
