@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 import shutil
 import time
@@ -28,10 +27,13 @@ from pitchpipe.training.runs.records import check_same_inputs, environment, seal
 from pitchpipe.training.runs.run_folders import SUMMARY, read_metrics, write_json, write_progress
 from pitchpipe.training.tokens.ledger import Ledger
 from pitchpipe.training.tokens.tokenizing import ChatEncoder
+from pitchpipe.training.tuning.dev_rows import hold_back
 from pitchpipe.training.tuning.methods import build_ledger, build_trainer
 from pitchpipe.training.tuning.model_card import write_model_card
-from pitchpipe.training.tuning.monitor import WHOLE, Monitor, stop_if_asked
+from pitchpipe.training.tuning.monitor import WHOLE, stop_if_asked
 from pitchpipe.training.tuning.overrides import build_config
+from pitchpipe.training.tuning.samples import answer_samples, append_samples
+from pitchpipe.training.tuning.watching import Watch, build_watch, check_watch
 
 CHECKPOINTS = "checkpoints"
 
@@ -40,6 +42,7 @@ def tune(folder: Path, plan: TrainPlan) -> None:
     """Trains in `folder` as the plan says; continues from the last whole checkpoint when there is one."""
     began = time.monotonic()
     write_progress(folder, "reading the snapshot")
+    check_watch(plan)
     config = build_config(plan, folder / CHECKPOINTS, has_accelerator(), choose_precision(plan.precision))
     snapshot, rows = read_snapshot(Path(plan.snapshot))
     resolved = resolve_model(plan.model)
@@ -47,6 +50,7 @@ def tune(folder: Path, plan: TrainPlan) -> None:
     encoder = ChatEncoder(tokenizer)
     encoder.check_template()
     result = build_rows(plan.method, rows, FormatPolicy(plan.minimum_rating, minimum_support=plan.minimum_support))
+    result, held_back = hold_back(result, rows, plan.dev_share)
     result = _first_rows(result, plan.max_rows)
     ledger = build_ledger(plan, result, encoder)
     check_same_inputs(folder, inputs_of(plan, snapshot, resolved, encoder, result))
@@ -54,13 +58,15 @@ def tune(folder: Path, plan: TrainPlan) -> None:
     ledger.frame().write_parquet(folder / "ledger.parquet")
     stop_if_asked()
     write_progress(folder, "loading the model")
-    trainer = _build_trainer(plan, config, resolved, tokenizer, ledger, Monitor(folder))
+    watch = build_watch(folder, folder / CHECKPOINTS, plan, encoder, result.kept, held_back)
+    trainer = _build_trainer(plan, config, resolved, tokenizer, ledger, watch)
     checkpoint = last_whole_checkpoint(folder)
     if checkpoint is None:
         (folder / "metrics.jsonl").unlink(missing_ok=True)
-    _train(trainer, checkpoint)
+    _train(trainer, checkpoint, watch)
     stop_if_asked()
-    _finish(folder, plan, trainer, encoder, resolved, ledger, result, snapshot, time.monotonic() - began)
+    watch.choose_weights(trainer.model)
+    _finish(folder, plan, trainer, watch, encoder, resolved, ledger, result, snapshot, time.monotonic() - began)
 
 
 def inputs_of(
@@ -100,7 +106,7 @@ def _first_rows(result: FormatResult, count: int) -> FormatResult:
 
 
 def _build_trainer(
-    plan: TrainPlan, config: Any, resolved: ResolvedModel, tokenizer: Any, ledger: Ledger, monitor: Monitor
+    plan: TrainPlan, config: Any, resolved: ResolvedModel, tokenizer: Any, ledger: Ledger, watch: Watch
 ) -> Any:
     from peft import LoraConfig
     from transformers import PrinterCallback
@@ -117,18 +123,19 @@ def _build_trainer(
             target_modules="all-linear",
             task_type="CAUSAL_LM",
         )
-    trainer = build_trainer(plan, config, model, tokenizer, ledger, adapter, [monitor])
+    trainer = build_trainer(plan, config, model, tokenizer, ledger, adapter, [])
     trainer.remove_callback(PrinterCallback)
+    watch.attach(trainer)
     install_fused_head(trainer.model.get_base_model())
     return trainer
 
 
-def _train(trainer: Any, checkpoint: Path | None) -> None:
+def _train(trainer: Any, checkpoint: Path | None, watch: Watch) -> None:
     """Trains to the end, from the checkpoint when there is one."""
     from transformers import TrainerState
 
     state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json")) if checkpoint else None
-    if state is not None and state.global_step >= state.max_steps:
+    if state is not None and watch.is_done(state.global_step, state.max_steps):
         # Resumed at its last step, the trainer would take one more, so the weights are only loaded.
         trainer._load_from_checkpoint(str(checkpoint))
         trainer.state = state
@@ -152,6 +159,7 @@ def _finish(
     folder: Path,
     plan: TrainPlan,
     trainer: Any,
+    watch: Watch,
     encoder: ChatEncoder,
     resolved: ResolvedModel,
     ledger: Ledger,
@@ -162,7 +170,7 @@ def _finish(
     """Saves the adapter, answers a few prompts, and seals the folder."""
     write_progress(folder, "saving", trainer.state.global_step, trainer.state.max_steps)
     save_adapter(trainer.model, folder / ADAPTER, resolved)
-    metrics = read_metrics(folder)
+    metrics = [metric for metric in read_metrics(folder) if "loss" in metric]
     summary = {
         "rows": {"considered": result.considered, **ledger.count()},
         "steps": trainer.state.global_step,
@@ -173,14 +181,11 @@ def _finish(
     }
     if plan.method == "dpo":
         summary |= {"step0_margin": metrics[0]["rewards/margins"], "reference": reference_of(plan, resolved)}
-    lost = next((metric["step"] for metric in metrics if metric["loss"] is None), None)
-    if lost is not None:
-        summary["warning"] = {
-            "happened": f"The loss was no finite number at step {lost}; the model has most likely learned nothing.",
-            "advice": f"Lower the learning rate, which was {plan.learning_rate:g}, and tune again.",
-        }
+    summary |= watch.summarise(trainer.state.global_step, trainer.state.max_steps)
     write_json(folder / SUMMARY, summary)
-    write_samples(folder, plan, trainer.model, encoder, result)
+    step = watch.best_step or trainer.state.global_step
+    answered = answer_samples(trainer.model, encoder, result.kept[: plan.samples], step, plan.max_new_tokens)
+    append_samples(folder, answered)
     write_model_card(folder, plan, resolved, snapshot, summary)
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     seal_run(folder, plan, snapshot["snapshot_id"], base_model=resolved.name, parent=resolved.run_id)
@@ -199,17 +204,3 @@ def save_adapter(model: Any, target: Path, resolved: ResolvedModel) -> None:
     (target / "README.md").unlink(missing_ok=True)
     if not (target / "adapter_model.safetensors").is_file():
         raise RunError(f"No adapter was written to {target}.", "See log.txt in the run folder.")
-
-
-def write_samples(folder: Path, plan: TrainPlan, model: Any, encoder: ChatEncoder, result: FormatResult) -> None:
-    """A few training prompts with the tuned model's answers, for a first look."""
-    from pitchpipe.training.measuring.generation import generate_answers
-
-    chosen = result.kept[: plan.samples]
-    prompts = [encoder.prompt(row["prompt"]) for row in chosen]
-    answers = generate_answers(model, encoder, prompts, max_new_tokens=64, batch_size=32) if prompts else []
-    lines = [
-        json.dumps({"row_id": row["row_id"], "prompt": row["prompt"], "answer": answer.text}, ensure_ascii=False) + "\n"
-        for row, answer in zip(chosen, answers, strict=True)
-    ]
-    (folder / "samples.jsonl").write_text("".join(lines), encoding="utf-8")
