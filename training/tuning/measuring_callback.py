@@ -22,6 +22,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from pitchpipe.training.measuring.scoring import Score
 from pitchpipe.training.plans.train_plan import TrainPlan
+from pitchpipe.training.runs.checkpoints import rewind_lines
 from pitchpipe.training.runs.run_folders import finite, read_json, read_metrics, write_json, write_progress
 from pitchpipe.training.tokens.tokenizing import ChatEncoder
 from pitchpipe.training.tuning.best_weights import clear_best, find_best, keep_best
@@ -83,6 +84,7 @@ class Measuring(TrainerCallback):  # type: ignore[misc]
             measured = self._measure(model, state)
             self._write({"step": 0, "time": time.time(), "seconds": 0.0, **measured}, state)
             return
+        rewind_lines(self.folder / SAMPLES, state.global_step)
         self.reference = read_json(self.scratch / _REFERENCE).get("nll_sums", [])
         known = next((line for line in read_metrics(self.folder) if line["step"] == state.global_step), {})
         if known and self._is_due(state) and not describes(known):

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from pitchpipe.training.plans.train_plan import TrainPlan
+from pitchpipe.training.runs.checkpoints import CHECKPOINTS
 from pitchpipe.training.runs.run_folders import read_metrics
-from pitchpipe.training.tokens.tokenizing import ChatEncoder
 from pitchpipe.training.tuning.advice import advise, lower_rate, series
 from pitchpipe.training.tuning.best_weights import load_best
 from pitchpipe.training.tuning.dev_rows import DevRows, check_watching, tokenise_dev
+from pitchpipe.training.tuning.job import Job
 from pitchpipe.training.tuning.measuring_callback import Measuring
+from pitchpipe.training.tuning.methods import find_method
 from pitchpipe.training.tuning.monitor import LossLostError, Monitor
 from pitchpipe.training.tuning.standing import find_standing
 from pitchpipe.training.tuning.trackers import check_trackers, prepare_trackers
@@ -39,7 +41,6 @@ class Watch:
 
     def attach(self, trainer: Any) -> None:
         """Lets the watch hear the trainer; what measures stands first, so that trackers hear its numbers too."""
-        trainer.add_callback(self.monitor)
         if self.measuring is not None:
             trainer.callback_handler.callbacks.insert(0, self.measuring)
 
@@ -79,24 +80,20 @@ class Watch:
         return summary
 
 
-def build_watch(
-    folder: Path,
-    scratch: Path,
-    plan: TrainPlan,
-    encoder: ChatEncoder,
-    learned: list[dict[str, Any]],
-    held_back: list[dict[str, Any]],
-) -> Watch:
+def build_watch(job: Job) -> Watch:
     """The watch of a run; sample prompts are those of held back rows where there are some, else of learned ones."""
+    plan, folder = job.plan, job.folder
     prepare_trackers(plan.report_to, folder)
-    monitor = Monitor(folder, plan)
-    dev = tokenise_dev(plan, held_back, encoder)
+    monitor, scratch = Monitor(folder, plan), folder / CHECKPOINTS
+    dev = tokenise_dev(plan, job.held_back, job.encoder)
     if not plan.measure_every:
         return Watch(folder, scratch, plan, monitor, None, dev)
-    prompts = _prompts(held_back or learned)[: plan.sample_prompts]
+    is_writer = find_method(plan.method).head == "words"
+    prompts = _prompts(job.held_back or job.result.kept)[: plan.sample_prompts] if is_writer else []
     scratch.mkdir(exist_ok=True)
-    measuring = Measuring(folder, scratch, plan, monitor, encoder, dev, prompts)
-    return Watch(folder, scratch, plan, monitor, measuring, dev)
+    return Watch(
+        folder, scratch, plan, monitor, Measuring(folder, scratch, plan, monitor, job.encoder, dev, prompts), dev
+    )
 
 
 def _prompts(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
