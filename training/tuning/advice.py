@@ -10,10 +10,11 @@ names the sign but no number, the number is ours, and the threshold says so.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from statistics import fmean, median
+from statistics import fmean
 from typing import Any
 
 from pitchpipe.training.plans.train_plan import TrainPlan
@@ -24,6 +25,8 @@ Found = tuple[int, str, str]
 _PREFERENCE = ("dpo", "kto", "rloo", "grpo")
 _BEFORE = 50
 """Lines that a running median looks back on."""
+_SOONEST = 10
+"""Lines before which nothing is usual yet."""
 _LONG = 10
 """Lines whose mean stands for `now`."""
 
@@ -92,17 +95,22 @@ def lower_rate(plan: TrainPlan, times: int) -> str:
 
 
 def _loss_spike(metrics: Metrics, plan: TrainPlan) -> Found | None:
-    values = series(metrics, "loss")
+    values = [value for _, value in series(metrics, "loss")]
+    steps = [step for step, _ in series(metrics, "loss")]
     in_a_row, usual = 0, 0.0
-    for place in range(10, len(values)):
+    window = sorted(values[:_SOONEST])
+    for place in range(_SOONEST, len(values)):
         if not in_a_row:  # the median from before the spike, which must not rise with it
-            usual = median(value for _, value in values[max(0, place - _BEFORE) : place])
-        step, value = values[place]
+            usual = (window[len(window) // 2] + window[(len(window) - 1) // 2]) / 2
         # Near zero twice is little: an easy batch and a less easy one.
+        value = values[place]
         in_a_row = in_a_row + 1 if value > 2 * usual and value - usual > 0.25 else 0
         if in_a_row == 3:
-            happened = f"The loss stood at over twice its usual {usual:.3g} for three logs, up to step {step}."
-            return step, happened, f"{lower_rate(plan, 3)} If it comes back, look for broken rows at those steps."
+            happened = f"The loss stood at over twice its usual {usual:.3g} for three logs, up to step {steps[place]}."
+            return steps[place], happened, f"{lower_rate(plan, 3)} If it comes back, look for broken rows there."
+        insort(window, value)
+        if place >= _BEFORE:
+            window.pop(bisect_left(window, values[place - _BEFORE]))
     return None
 
 
