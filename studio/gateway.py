@@ -65,6 +65,7 @@ def list_verbs() -> dict[str, Callable[..., Any]]:
         export_verbs,
         import_verbs,
         queue_verbs,
+        round_verbs,
         rule_verbs,
         running,
         snapshot_verbs,
@@ -87,6 +88,7 @@ def list_verbs() -> dict[str, Callable[..., Any]]:
         *(coverage_verbs.coverage, coverage_verbs.next_labels, coverage_verbs.subset),
         *(running.prepare_training, running.prepare_evaluation, running.prepare_generation),
         *(running.start_training, running.start_evaluation, running.start_generation),
+        *(round_verbs.preflight, round_verbs.prepare_preflight, round_verbs.preflights, round_verbs.start_round),
     )
     return {function.__name__: function for function in functions}
 
