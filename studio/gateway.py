@@ -68,6 +68,7 @@ def list_verbs() -> dict[str, Callable[..., Any]]:
         round_verbs,
         rule_verbs,
         running,
+        ship_verbs,
         snapshot_verbs,
         verbs,
     )
@@ -87,6 +88,7 @@ def list_verbs() -> dict[str, Callable[..., Any]]:
         *(export_verbs.export_checks, export_verbs.mixture),
         *(coverage_verbs.coverage, coverage_verbs.next_labels, coverage_verbs.subset),
         *(running.prepare_training, running.prepare_evaluation, running.prepare_generation),
+        *(ship_verbs.prepare_ship, ship_verbs.ship, ship_verbs.shipped),
         *(running.start_training, running.start_evaluation, running.start_generation),
         *(round_verbs.preflight, round_verbs.prepare_preflight, round_verbs.preflights, round_verbs.start_round),
     )

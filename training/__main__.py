@@ -22,6 +22,7 @@ from pitchpipe.training.exports.fetching import write_dataset
 from pitchpipe.training.plans.measure_plans import EvaluatePlan
 from pitchpipe.training.plans.train_plan import TrainPlan
 from pitchpipe.training.preflight.preflight_folders import read_train_plan
+from pitchpipe.training.runs.checkpoints import clear_checkpoints
 from pitchpipe.training.runs.disk import DiskFullError, full_disk_error
 from pitchpipe.training.runs.processes import process_started
 from pitchpipe.training.runs.run_folders import (
@@ -33,6 +34,7 @@ from pitchpipe.training.runs.run_folders import (
     read_plan,
     write_json,
 )
+from pitchpipe.training.shipping.ship_request import read_ship
 
 _HELD_BYTES = 16_384
 
@@ -53,6 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
     preflight = commands.add_parser("preflight", help="look ahead at the plan in a folder: what its run would do")
     preflight.add_argument("folder", type=Path)
     preflight.add_argument("--runs", type=Path, help="where earlier runs lie; their speed tells how fast this one is")
+    ship = commands.add_parser("ship", help="carry out (or continue) the request in a ship folder")
+    ship.add_argument("folder", type=Path)
     add_export_commands(commands)
     chosen = parser.parse_args(arguments)
     try:
@@ -65,6 +69,8 @@ def main(arguments: list[str] | None = None) -> int:
         elif chosen.command == "fetch-dataset":
             _prepare_surroundings()
             write_dataset(chosen.name, chosen.to)
+        elif chosen.command == "ship":
+            ship_folder(chosen.folder)
         elif chosen.command == "check-export":
             _check_export(chosen)
         elif chosen.command in ("save-export", "push-export"):
@@ -82,6 +88,7 @@ def run_folder(folder: Path) -> None:
     """Carries out the plan of a run folder; a finished run is left as it is."""
     plan = read_plan(folder)
     if (folder / MANIFEST).is_file():
+        clear_checkpoints(folder)
         _tell(f"The run {folder.name} is finished already.")
         return
     _claim(folder)
@@ -116,6 +123,22 @@ def _look_ahead(folder: Path, runs: Path | None) -> None:
         from pitchpipe.training.preflight.preflight import look_ahead
 
         look_ahead(folder, runs or folder.resolve().parents[1] / "runs")
+
+
+def ship_folder(folder: Path) -> None:
+    """Carries out the request of a ship folder; a finished one is left as it is."""
+    request = read_ship(folder).request
+    if (folder / MANIFEST).is_file():
+        _tell(f"The shipping {folder.name} is finished already.")
+        return
+    _claim(folder)
+    with _Failure(folder):
+        _prepare_surroundings()
+        from pitchpipe.training.shipping.shipping import ship
+        from pitchpipe.training.tuning.monitor import listen_for_stop
+
+        listen_for_stop()
+        ship(folder, request)
 
 
 def _check_export(chosen: argparse.Namespace) -> None:
