@@ -60,6 +60,12 @@ def prepare_preflight(
     return {"preflight": folder.name, "folder": str(folder), "project": find_snapshot(store, snapshot).project}
 
 
+def ask_preflight(store: Store, plan: TrainPlan) -> dict[str, Any]:
+    """Starts looking ahead at a whole plan, as the page has it; returns at once."""
+    folder = create_preflight_folder(preflights_folder(store), plan)
+    return {"preflight": folder.name, "folder": str(folder), "pid": start_preflight(folder)}
+
+
 def resolve_plan(store: Store, plan: TrainPlan, snapshot: str, name: str = "") -> TrainPlan:
     """The plan with the places of its snapshot and model in this workspace, and a name."""
     frozen = find_snapshot(store, snapshot)

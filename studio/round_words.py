@@ -29,7 +29,7 @@ def describe_facts(report: dict[str, Any]) -> list[tuple[str, str]]:
     if "steps" in report:
         steps = report["steps"]
         facts.append(
-            ("steps", f"{steps['steps']:,} of {steps['rows_a_step']} rows: {steps['passes']:g} passes over the rows")
+            ("steps", f"{steps['steps']:,} of {steps['rows_a_step']} rows: {say_passes(steps['passes'])} over the rows")
         )
         facts.append(("padding", describe_padding(report["padding"])))
         memory = report["memory"]
@@ -49,6 +49,15 @@ def say_model(model: str) -> str:
     'run_1'
     """
     return model.rstrip("/").rpartition("/")[2] if model.startswith("/") else model
+
+
+def say_passes(passes: float) -> str:
+    """Passes over the rows.
+
+    >>> say_passes(1.0), say_passes(1.5)
+    ('1 pass', '1.5 passes')
+    """
+    return f"{passes:g} pass{'' if passes == 1 else 'es'}"
 
 
 def say_bytes(size: float) -> str:

@@ -175,7 +175,8 @@ def _tell_padding(layouts: dict[str, Layout], chosen: Layout) -> list[Finding]:
 
 
 def _tell_steps(steps: dict[str, Any]) -> list[Finding]:
-    words = f"{steps['steps']:,} steps of {steps['rows_a_step']} rows, {steps['passes']:g} passes over them."
+    passes = f"{steps['passes']:g} pass{'' if steps['passes'] == 1 else 'es'}"
+    words = f"{steps['steps']:,} steps of {steps['rows_a_step']} rows, {passes} over them."
     if steps["steps"] < _FEW_STEPS:
         advice = "Hardly anything is learned in so few: raise `epochs`, or lower `batch_size`."
         return [warn("time", words, advice)]

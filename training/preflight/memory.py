@@ -103,9 +103,9 @@ def estimate_memory(
     trained = shape.parameters if is_full else plan.lora_rank * shape.adapter_units
     weights = shape.parameters * (4 if is_full else number) + (0 if is_full else 4 * trained)
     if is_full and plan.method in ("dpo", "kto"):
-        weights += shape.parameters * number  # the reference stands beside it
-    if is_full and plan.method in ("rloo", "grpo"):
-        weights += shape.parameters * number if plan.beta else 0
+        weights += 4 * shape.parameters  # the reference is a copy that stands beside it
+    if is_full and number == 2:
+        weights += 2 * shape.parameters  # autocast keeps the matrices in bf16 as well
     parts = {
         "weights": weights,
         "gradients": 4 * trained,
