@@ -105,4 +105,4 @@ def draw_memory(memory: dict[str, Any]) -> None:
     rule = free.mark_rule(color="#c0392b", strokeDash=[5, 4], strokeWidth=1.5).encode(x="at:Q")
     words = free.mark_text(color="#c0392b", align="right", dx=-4, y=6).encode(x="at:Q", text="words:N")
     shown = bars + rule + words if memory["free"] else bars
-    st.altair_chart(shown.properties(height=70).configure(background="transparent"), width="stretch")
+    st.altair_chart(shown.properties(height=150).configure(background="transparent"), width="stretch")
