@@ -14,12 +14,12 @@ from pitchpipe.training.preflight.findings import Finding, block, fine, warn
 from pitchpipe.training.preflight.hardware_look import is_enough
 from pitchpipe.training.preflight.memory import GIGABYTE, Batch, ModelShape, estimate_memory
 from pitchpipe.training.preflight.padding import Layout, count_steps, measure_layout
-from pitchpipe.training.preflight.planned_rows import PlannedRow, PlannedRows
+from pitchpipe.training.preflight.planned_rows import REFINING, PlannedRow, PlannedRows
 
 _MUCH_PADDING = 0.25
 _TIGHT = 0.85
 _FEW_STEPS = 10
-_LAYOUTS = {"sft": ("grouped", "packed", "shuffled")}
+_LAYOUTS = {"sft": ("grouped", "packed", "shuffled"), "classify": ("grouped", "shuffled")}
 """Layouts that a method can choose between; any other takes rows at random."""
 
 
@@ -38,6 +38,7 @@ def estimate_costs(
     a_step = chosen.tokens / max(chosen.batches, 1) * plan.accumulation
     seconds = timing.estimate_seconds(speed, a_step, steps["steps"])
     tries = list_tries(plan, shape, learned, hardware) if is_enough(sum(needed.values()), hardware) is False else []
+    missing = "; drawing answers is not counted" if plan.method in REFINING and not speed.is_measured else ""
     report = {
         "padding": {
             "layout": chosen.name,
@@ -50,7 +51,7 @@ def estimate_costs(
         },
         "time": {
             "seconds": round(seconds, 1), "tokens_per_second": round(speed.tokens_per_second, 1),
-            "source": speed.source, "is_measured": speed.is_measured,
+            "source": speed.source + missing, "is_measured": speed.is_measured,
         },
     }  # fmt: skip
     return report, [*_tell_memory(report["memory"]), *_tell_padding(layouts, chosen), *_tell_steps(steps)]
@@ -59,6 +60,8 @@ def estimate_costs(
 def compare_layouts(plan: TrainPlan, learned: Sequence[PlannedRow]) -> dict[str, Layout]:
     """What each layout that the method knows would cost in one pass."""
     lengths = [row.measure(plan.max_length) for row in learned]
+    if plan.method in REFINING:  # a batch counts answers, several to each prompt
+        lengths = [[prompt + plan.max_new_tokens] for (prompt,) in lengths for _ in range(plan.generations)]
     names = _LAYOUTS.get(plan.method, ("shuffled",))
     return {name: measure_layout(name, lengths, plan.batch_size, plan.max_length, plan.seed) for name in names}
 
@@ -98,7 +101,8 @@ def find_largest_batch(plan: TrainPlan, learned: Sequence[PlannedRow]) -> Batch:
         room = min(plan.batch_size * plan.max_length, total)
         # All that is packed runs as one sequence; rows do not see each other.
         return Batch(1, room, room)
-    if plan.method in ("rloo", "grpo"):
+    if plan.method in REFINING:
+        sequences = plan.batch_size
         longest += plan.max_new_tokens
         learned_tokens = sequences * plan.max_new_tokens
     return Batch(sequences, longest, learned_tokens)

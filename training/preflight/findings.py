@@ -68,5 +68,7 @@ def judge(findings: Sequence[Finding]) -> Severity:
 
 
 def sort_findings(findings: Sequence[Finding]) -> list[Finding]:
-    """The worst first, else in the order in which they were found."""
-    return sorted(findings, key=lambda finding: _ORDER.index(finding.severity))
+    """The worst first, else in the order in which they were found; what two checks ran into is told once."""
+    once = {finding.happened: finding for finding in reversed(findings)}
+    told = [finding for finding in findings if once[finding.happened] is finding]
+    return sorted(told, key=lambda finding: _ORDER.index(finding.severity))

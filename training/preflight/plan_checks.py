@@ -72,9 +72,6 @@ def check_dials(plan: TrainPlan) -> list[Finding]:
                 "Set `dev_share` (0.05, say) and `measure_every`, or leave `patience` and `keep_best` alone.",
             )
         )
-    if plan.method == "kto" and plan.batch_size < 2:
-        advice = "Set `batch_size` to 2 or more and lower `max_length` if memory is short."
-        found.append(block("plan", "KTO compares the rows of a batch, and the batch has one row.", advice))
     return found
 
 

@@ -10,6 +10,7 @@ from pitchpipe.training.plans.train_plan import TrainPlan
 from pitchpipe.training.rows.formats import VERSION, DroppedRow, FormatPolicy, FormatResult, build_rows
 from pitchpipe.training.tokens.ledger import Ledger
 from pitchpipe.training.tokens.tokenizing import ChatEncoder
+from pitchpipe.training.tuning.methods import find_method
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,11 +23,11 @@ SIDES = {
     "reward": ("chosen", "rejected"),
     "rloo": (),
     "grpo": (),
-    "classify": (),
+    "classify": ("text",),
 }
-"""What follows the prompt of a row, by method."""
-_FORMS = {"rloo": "sft", "grpo": "sft"}
-"""The form whose prompts a method takes where it has none of its own."""
+"""What follows the prompt of a row, by method; a text to classify has no prompt."""
+REFINING = ("rloo", "grpo")
+"""Methods whose answers the model writes itself."""
 _TELL_EVERY = 200
 
 
@@ -68,7 +69,7 @@ class PlannedRows:
 def build_format(plan: TrainPlan, rows: pl.DataFrame) -> FormatResult:
     """The rows of the plan's method, before any is tokenised."""
     policy = FormatPolicy(plan.minimum_rating, minimum_support=plan.minimum_support, soft_labels=plan.soft_labels)
-    return keep_first(build_rows(_FORMS.get(plan.method, plan.method), rows, policy), plan.max_rows)
+    return keep_first(build_rows(find_method(plan.method).form, rows, policy), plan.max_rows)
 
 
 def keep_first(result: FormatResult, count: int) -> FormatResult:
@@ -84,7 +85,9 @@ def tokenise_rows(
     plan: TrainPlan, result: FormatResult, tokenizer: PreTrainedTokenizerBase, tell: Callable[[int, int], None]
 ) -> PlannedRows:
     """Tokenises every row as the run would and gives each its fate, by the ledger's own rule."""
-    planned = PlannedRows(Ledger(plan.max_length, plan.over_length), result)
+    is_cut = plan.over_length == "truncate" and plan.method not in REFINING  # half a prompt asks something else
+    policy = "drop" if plan.over_length == "truncate" and not is_cut else plan.over_length
+    planned = PlannedRows(Ledger(plan.max_length, policy), result)
     planned.ledger.add_dropped(result.dropped)
     for number, (row, prompt, sides) in enumerate(_tokenise(plan, result, tokenizer)):
         answers = list(sides.values())
@@ -100,7 +103,8 @@ def _tokenise(
 ) -> Iterator[tuple[dict[str, Any], list[int], dict[str, list[int]]]]:
     if plan.method == "classify":
         for row in result.kept:
-            yield row, tokenizer(row["text"])["input_ids"], {}
+            ids = tokenizer(row["text"], split_special_tokens=True, truncation=False, verbose=False)["input_ids"]
+            yield row, [], {"text": ids}
         return
     encoder = ChatEncoder(tokenizer)
     for row in result.kept:
@@ -112,13 +116,13 @@ def show_tokens(
     row: PlannedRow, max_length: int, tokenizer: PreTrainedTokenizerBase, method: str
 ) -> list[dict[str, Any]]:
     """The sides of a row token by token: `{"side", "tokens": [[text, id, use]]}`, as `read_masks` gives them."""
-    sides = row.sides or {"text" if method == "classify" else "prompt": []}
+    sides = row.sides or {"prompt": []}
     shown = []
     for side, answer in sides.items():
         ids = [*row.prompt, *answer]
         tokens = []
         for place, number in enumerate(ids):
-            is_learned = place >= len(row.prompt)
+            is_learned = place >= len(row.prompt) and method != "classify"
             if method == "reward":  # the score is read at the last token; nothing else carries a loss
                 is_learned = place == len(ids) - 1
             use = "cut" if place >= max_length else "loss" if is_learned else "context"

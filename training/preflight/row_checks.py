@@ -147,17 +147,15 @@ def check_balance(method: str, labels: dict[str, int]) -> list[Finding]:
 
 
 def _check_thumbs(labels: dict[str, int], told: str) -> list[Finding]:
-    # Ethayarajh et al. 2024, arXiv 2402.01306: weight x count of thumbs up to that of thumbs down, 1 to 4/3.
-    up, down = labels.get("thumb up", 0), labels.get("thumb down", 0)
-    ratio = up / down
-    if 1 / 3 <= ratio <= 3:
+    # The run weighs the rarer ones up (Ethayarajh et al. 2024, arXiv 2402.01306, equation 8); few rows then decide.
+    rarer, rare = min(labels.items(), key=lambda entry: entry[1])
+    if max(labels.values()) <= 4 * rare:
         return [fine("labels", f"Rows by thumb: {told}.")]
-    name, factor = ("undesirable_weight", ratio) if ratio > 1 else ("desirable_weight", 1 / ratio)
     return [
         warn(
             "labels",
             f"Thumbs are far from balanced: {told}.",
-            f"Set `{name}` to about {factor:.1f} under trl_overrides, so that both sides weigh alike, or judge more.",
+            f"The rarer ones weigh as much more by themselves, so {rare} rows decide half: judge more with a {rarer}.",
         )
     ]
 

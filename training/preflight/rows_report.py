@@ -47,7 +47,10 @@ def measure_tokens(plan: TrainPlan, learned: Sequence[PlannedRow]) -> dict[str, 
     """Tokens of one pass, and of the row at a share of the way up: total, answers, p50 ... longest."""
     lengths = sorted(max(row.measure(plan.max_length)) for row in learned)
     answers = sum(
-        max(0, length - len(row.prompt)) for row in learned for length in row.measure(plan.max_length) if row.sides
+        max(0, length - len(row.prompt))
+        for row in learned
+        for length in row.measure(plan.max_length)
+        if row.sides and plan.method != "classify"
     )
     steps = {name: lengths[round(share * (len(lengths) - 1))] for name, share in _STEPS.items()} if lengths else {}
     return {"total": sum(sum(row.measure(plan.max_length)) for row in learned), "answers": answers, **steps}

@@ -67,7 +67,7 @@ def _check_room(plan: TrainPlan, model: ResolvedModel) -> list[Finding]:
 
 def check_stops(plan: TrainPlan, planned: PlannedRows, tokenizer: PreTrainedTokenizerBase) -> list[Finding]:
     """Whether the last token that is learned of each answer is one that ends generation."""
-    if not SIDES[plan.method] or not planned.learned:
+    if plan.method == "classify" or not SIDES[plan.method] or not planned.learned:
         return []
     ends = {ChatEncoder(tokenizer).end_of_turn[-1], tokenizer.eos_token_id}
     open_rows = [row for row in planned.learned if not _ends(row, ends, plan.max_length)]

@@ -68,11 +68,13 @@ def test_the_masks_show_the_very_tokens_and_labels_that_are_learned(
 ) -> None:
     state = look(sft_plan)
     masks = read_masks(state.folder)
+    prompts = dict(read_rows(state.folder).select("row_id", "prompt_tokens").iter_rows())
     assert 0 < len(masks) <= 12
     for mask in masks:
         (side,) = mask["sides"]
         uses = [use for _, _, use in side["tokens"]]
         first = uses.index("loss")
+        assert first == prompts[mask["row_id"]]
         assert set(uses[:first]) == {"context"} and set(uses[first:]) == {"loss"}
         assert side["tokens"][-1][1] == encoder.end_of_turn[-1]
         text = encoder.tokenizer.decode([number for _, number, use in side["tokens"] if use == "loss"][:-1])
