@@ -20,6 +20,7 @@ from pitchpipe.store.errors import SnapshotError, UsageError
 from pitchpipe.store.identity import hash_value
 from pitchpipe.training.exports.exporting import read_snapshot
 from pitchpipe.training.measuring.arms import ARMS, Arms
+from pitchpipe.training.measuring.exact_answers import report_exact_answers
 from pitchpipe.training.measuring.generation import Answer
 from pitchpipe.training.measuring.intervals import clustered_difference, wilson
 from pitchpipe.training.measuring.pair_accuracy import (
@@ -38,7 +39,7 @@ from pitchpipe.training.runs.run_folders import SUMMARY, finite, write_json, wri
 
 def evaluate(folder: Path, plan: EvaluatePlan) -> None:
     """Measures the run by what its model does, and writes evaluation.json and the rows behind it."""
-    patterns = compile_checks(plan.checks)
+    patterns, results = compile_checks(plan.checks), compile_checks(plan.exact_answers)
     write_progress(folder, "reading the snapshot")
     snapshot, rows = read_snapshot(Path(plan.snapshot))
     arms = Arms(plan.run, plan.precision, plan.attention)
@@ -54,7 +55,7 @@ def evaluate(folder: Path, plan: EvaluatePlan) -> None:
         report["preference"] = measure_rewards(folder, arms, rows, plan.max_length, plan.batch_size)
         summary = {"preference": _short(report["preference"])}
     else:
-        report |= _measure_writer(folder, plan, arms, rows, patterns)
+        report |= _measure_writer(folder, plan, arms, rows, patterns, results)
         summary = summarise(report)
     write_json(folder / "evaluation.json", report)
     write_json(folder / SUMMARY, summary)
@@ -62,7 +63,12 @@ def evaluate(folder: Path, plan: EvaluatePlan) -> None:
 
 
 def _measure_writer(
-    folder: Path, plan: EvaluatePlan, arms: Arms, rows: pl.DataFrame, patterns: dict[str, re.Pattern[str]]
+    folder: Path,
+    plan: EvaluatePlan,
+    arms: Arms,
+    rows: pl.DataFrame,
+    patterns: dict[str, re.Pattern[str]],
+    results: dict[str, re.Pattern[str]],
 ) -> dict[str, Any]:
     """The report on a model that writes, beside its base."""
     references = holdout_references(rows)
@@ -86,6 +92,7 @@ def _measure_writer(
         "holdout": {"scored": len(kept), "too_long": len(references) - len(kept), "answered": len(prompts)},
         "nll": _nll_report(kept, groups, scores, plan) if kept else None,
         "checks": {name: _check_report(pattern, prompts, answers, plan) for name, pattern in patterns.items()},
+        "exact_answers": _exact_report(results, prompts, references, answers, plan),
         "behaviour": {arm: _behaviour(answers[arm]) for arm in ARMS},
         "preference": {"by": "likelihood", **report_accuracy(pairs, margins, pairs_too_long)} if pairs else None,
     }
@@ -190,6 +197,24 @@ def _check_report(
     return report
 
 
+def _exact_report(
+    patterns: dict[str, re.Pattern[str]],
+    prompts: list[dict[str, Any]],
+    references: list[dict[str, Any]],
+    answers: dict[str, list[Answer]],
+    plan: EvaluatePlan,
+) -> dict[str, Any]:
+    told = {row["example_id"]: row["completion"][0]["content"] for row in references}
+    places = [place for place, prompt in enumerate(prompts) if prompt["example_id"] in told]
+    texts = {arm: [answers[arm][place].text for place in places] for arm in ARMS}
+    wanted = [told[prompts[place]["example_id"]] for place in places]
+    groups = [prompts[place]["group_id"] for place in places]
+    return {
+        name: report_exact_answers(pattern, wanted, dict(texts), groups, plan.resamples, plan.seed)
+        for name, pattern in patterns.items()
+    }
+
+
 def _behaviour(answers: list[Answer]) -> dict[str, Any]:
     finished = sum(answer.finished for answer in answers)
     low, high = wilson(finished, len(answers))
@@ -244,6 +269,7 @@ def summarise(report: dict[str, Any]) -> dict[str, Any]:
         "holdout_nll": {arm: nll[arm] for arm in ARMS} if nll else None,
         "nll_difference": nll["difference"] if nll else None,
         "checks": {name: {arm: check[arm]["share"] for arm in ARMS} for name, check in report["checks"].items()},
+        "exact_answers": report["exact_answers"],
         "stop_rate": {arm: report["behaviour"][arm]["stop_rate"]["share"] for arm in ARMS},
         "mean_tokens": {arm: report["behaviour"][arm]["mean_tokens"] for arm in ARMS},
         "preference": _short(report["preference"]),

@@ -9,8 +9,6 @@ finish          weights, summary, samples, model card, manifest (finishing.py)
 from __future__ import annotations
 
 import dataclasses
-import re
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -20,43 +18,58 @@ from pitchpipe.training.exports.exporting import read_snapshot
 from pitchpipe.training.models.loading import choose_precision, has_accelerator, load_tokenizer, resolve_model
 from pitchpipe.training.plans.train_plan import TrainPlan
 from pitchpipe.training.rows.formats import FormatPolicy, FormatResult, build_rows
-from pitchpipe.training.runs.records import check_same_inputs, environment
-from pitchpipe.training.runs.run_folders import write_json, write_progress
+from pitchpipe.training.runs.checkpoints import CHECKPOINTS
+from pitchpipe.training.runs.records import (
+    INPUTS,
+    check_continuation,
+    check_same_inputs,
+    check_same_surroundings,
+    environment,
+)
+from pitchpipe.training.runs.run_folders import read_json, write_progress
+from pitchpipe.training.tokens.token_cache import TokenCache
 from pitchpipe.training.tokens.tokenizing import ChatEncoder
-from pitchpipe.training.tuning.finishing import CHECKPOINTS, finish
+from pitchpipe.training.tuning.continuing import MarginCheck, train
+from pitchpipe.training.tuning.dev_rows import hold_back
+from pitchpipe.training.tuning.finishing import finish
 from pitchpipe.training.tuning.job import Job
 from pitchpipe.training.tuning.methods import build_ledger, build_trainer, find_method
-from pitchpipe.training.tuning.monitor import WHOLE, Monitor, stop_if_asked
+from pitchpipe.training.tuning.monitor import stop_if_asked
 from pitchpipe.training.tuning.overrides import build_config
 from pitchpipe.training.tuning.reference import reference_of
 from pitchpipe.training.tuning.starting import load_start
+from pitchpipe.training.tuning.watching import build_watch, check_watch
 
 
 def tune(folder: Path, plan: TrainPlan) -> None:
     """Trains in `folder` as the plan says; continues from the last whole checkpoint when there is one."""
     began = time.monotonic()
     write_progress(folder, "reading the snapshot")
+    check_watch(plan)
     config = build_config(plan, folder / CHECKPOINTS, has_accelerator(), choose_precision(plan.precision))
     job = read_job(folder, plan)
-    check_same_inputs(folder, inputs_of(job))
-    write_json(folder / "environment.json", environment())
+    inputs = inputs_of(job)
+    check_same_inputs(folder, inputs)
+    if job.resolved.run_id:
+        check_continuation(read_json(Path(plan.model).expanduser() / INPUTS), inputs, job.resolved.run_id)
+    check_same_surroundings(folder, environment())
     job.ledger.frame().write_parquet(folder / "ledger.parquet")
     stop_if_asked()
     write_progress(folder, "loading the model")
-    trainer = _build(job, config, [Monitor(folder)])
-    checkpoint = last_whole_checkpoint(folder)
-    if checkpoint is None:
-        (folder / "metrics.jsonl").unlink(missing_ok=True)
-    _train(trainer, checkpoint)
+    watch = build_watch(job)
+    trainer = _build(job, config, [watch.monitor])
+    watch.attach(trainer)
+    train(trainer, folder, watch)
     stop_if_asked()
-    finish(job, trainer, time.monotonic() - began)
+    watch.choose_weights(trainer.model)
+    finish(job, trainer, watch, time.monotonic() - began)
 
 
 def read_job(folder: Path, plan: TrainPlan) -> Job:
     """The plan's rows, tokenised and measured, and the model that it starts from, not yet loaded."""
     snapshot, rows = read_snapshot(Path(plan.snapshot))
     resolved = resolve_model(plan.model)
-    encoder = ChatEncoder(load_tokenizer(resolved.folder))
+    encoder = ChatEncoder(load_tokenizer(resolved.folder), TokenCache())
     encoder.check_template()
     method = find_method(plan.method)
     # How sure people were of a pair is its smoothing, and of an answer its weight; both at once would count it twice.
@@ -67,8 +80,9 @@ def read_job(folder: Path, plan: TrainPlan) -> Job:
         soft_labels=plan.soft_labels,
         confidence_weights=plan.soft_labels and not is_pair,
     )
-    result = _first_rows(build_rows(method.form, rows, policy), plan.max_rows)
-    return Job(folder, plan, snapshot, resolved, encoder, result, build_ledger(plan, result, encoder))
+    result, held_back = hold_back(build_rows(method.form, rows, policy), rows, plan.dev_share)
+    result = _first_rows(result, plan.max_rows)
+    return Job(folder, plan, snapshot, resolved, encoder, result, build_ledger(plan, result, encoder), held_back)
 
 
 def inputs_of(job: Job) -> dict[str, Any]:
@@ -107,33 +121,10 @@ def _build(job: Job, config: Any, callbacks: list[Any]) -> Any:
     from pitchpipe.training.models.fused_head import install_fused_head
 
     model, adapter = load_start(job.plan, job.resolved)
+    if job.plan.method == "dpo":
+        callbacks = [*callbacks, MarginCheck()]
     trainer = build_trainer(job, config, model, adapter, callbacks)
     trainer.remove_callback(PrinterCallback)
     if find_method(job.plan.method).head == "words" and hasattr(trainer.model, "peft_config"):
         install_fused_head(trainer.model.get_base_model())
     return trainer
-
-
-def _train(trainer: Any, checkpoint: Path | None) -> None:
-    """Trains to the end, from the checkpoint when there is one."""
-    from transformers import TrainerState
-
-    state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json")) if checkpoint else None
-    if state is not None and state.global_step >= state.max_steps:
-        # Resumed at its last step, the trainer would take one more, so the weights are only loaded.
-        trainer._load_from_checkpoint(str(checkpoint))
-        trainer.state = state
-    else:
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-
-
-def last_whole_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint that was written to its end; half-written ones are cleared away."""
-    found = {}
-    for path in (folder / CHECKPOINTS).glob("checkpoint-*"):
-        number = re.fullmatch(r"checkpoint-(\d+)", path.name)
-        if number and (path / WHOLE).is_file():
-            found[int(number[1])] = path
-        else:
-            shutil.rmtree(path)
-    return found[max(found)] if found else None
