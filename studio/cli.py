@@ -110,7 +110,7 @@ def agreement(project: ProjectName, workspace: Workspace = DEFAULT_WORKSPACE, js
 
 @app.command()
 def train(
-    method: Annotated[str, typer.Option(help="sft or dpo.")],
+    method: Annotated[str, typer.Option(help="sft, dpo, kto, reward, or another with a recipe.")],
     snapshot: Annotated[str, typer.Option(help="Name or id of a snapshot.")],
     plan: Annotated[Path | None, typer.Option(help="A TOML plan; the CPU recipe when left out.")] = None,
     model: Annotated[str | None, typer.Option(help="embedded, a model id, a folder, or the id of a run.")] = None,
