@@ -19,6 +19,7 @@ from pitchpipe.studio.cli_output import Output, run_command
 from pitchpipe.studio.cli_panels import LoopGroup, name_panels
 from pitchpipe.studio.cli_queue import add_commands
 from pitchpipe.studio.cli_shipping import add_shipping_commands
+from pitchpipe.studio.cli_watch import add_watch_commands
 
 app = typer.Typer(
     name="pitchpipe",
@@ -226,6 +227,7 @@ def doctor(workspace: Workspace = DEFAULT_WORKSPACE, json: Json = False) -> None
 
 cli_people.register(app)
 add_shipping_commands(app)
+add_watch_commands(app)
 cli_rules.register(app)
 cli_coverage.register(app)
 name_panels(app)

@@ -70,6 +70,7 @@ def list_verbs() -> dict[str, Callable[..., Any]]:
         ship_verbs,
         snapshot_verbs,
         verbs,
+        watch_verbs,
     )
 
     functions: tuple[Callable[..., Any], ...] = (
@@ -88,7 +89,7 @@ def list_verbs() -> dict[str, Callable[..., Any]]:
         *(coverage_verbs.coverage, coverage_verbs.next_labels, coverage_verbs.subset),
         *(running.prepare_training, running.prepare_evaluation, running.prepare_generation),
         *(ship_verbs.prepare_ship, ship_verbs.ship, ship_verbs.shipped),
-        *(running.start_training, running.start_evaluation, running.start_generation),
+        *(running.start_training, running.start_evaluation, running.start_generation, watch_verbs.watch),
     )
     return {function.__name__: function for function in functions}
 
