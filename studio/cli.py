@@ -18,6 +18,7 @@ from pitchpipe.studio.cli_options import DEFAULT_WORKSPACE, Json, ProjectName, R
 from pitchpipe.studio.cli_output import Output, run_command
 from pitchpipe.studio.cli_panels import LoopGroup, name_panels
 from pitchpipe.studio.cli_queue import add_commands
+from pitchpipe.studio.cli_serving import add_serving_commands
 from pitchpipe.studio.cli_shipping import add_shipping_commands
 from pitchpipe.studio.cli_watch import add_watch_commands
 
@@ -141,20 +142,6 @@ def evaluate(
 
 
 @app.command()
-def generate(
-    run: RunId,
-    project: Annotated[str | None, typer.Option("--project", "-p", help="The run's own project.")] = None,
-    max_prompts: Annotated[int, typer.Option(help="Sealed prompts to answer; 0 takes all.")] = 40,
-    workspace: Workspace = DEFAULT_WORKSPACE,
-    json: Json = False,
-) -> None:
-    """Let the tuned model and its base answer sealed prompts, and queue them for blind review."""
-    with run_command(json) as output:
-        values = {"run": run, "project": project, "max_prompts": max_prompts}
-        output.show(output.run_round(workspace, "prepare_generation", **values))
-
-
-@app.command()
 def review(project: ProjectName, workspace: Workspace = DEFAULT_WORKSPACE, json: Json = False) -> None:
     """Show the batches of blind comparisons and how many wait."""
     with run_command(json) as output:
@@ -226,6 +213,7 @@ def doctor(workspace: Workspace = DEFAULT_WORKSPACE, json: Json = False) -> None
 
 
 cli_people.register(app)
+add_serving_commands(app)
 add_shipping_commands(app)
 add_watch_commands(app)
 cli_rules.register(app)

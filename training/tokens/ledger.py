@@ -44,7 +44,7 @@ class Ledger:
     """`drop`, `truncate` or `fail`."""
     rows: list[dict[str, Any]] = field(default_factory=list)
     learned: list[dict[str, Any]] = field(default_factory=list)
-    """Trainer rows: input_ids and labels (sft), or prompt_ids, chosen_ids and rejected_ids (dpo)."""
+    """Trainer rows: token ids by the columns of the method, with what else of the row the trainer needs."""
 
     def count(self) -> dict[str, int]:
         """Rows by status; they add up to the rows considered."""
@@ -93,29 +93,68 @@ class Ledger:
             )
 
 
-def build_sft_ledger(result: FormatResult, encoder: ChatEncoder, max_length: int, over_length: str) -> Ledger:
-    """Tokenises instruction rows; only the answer and its end of turn carry labels."""
+def build_sft_ledger(
+    result: FormatResult, encoder: ChatEncoder, max_length: int, over_length: str, columns: tuple[str, ...] = ()
+) -> Ledger:
+    """Tokenises instruction rows; only the answer and its end of turn carry labels.
+
+    Here as below, `columns` names what else of a row goes to the trainer (weight, label_smoothing).
+    """
+    ledger = Ledger(max_length, over_length)
+    ledger.add_dropped(result.dropped)
+    prompts = encoder.prompts([row["prompt"] for row in result.kept])
+    answers = encoder.answers([row["completion"][0]["content"] for row in result.kept])
+    for row, prompt, answer in zip(result.kept, prompts, answers, strict=True):
+        if ledger.place(row["row_id"], prompt, answer):
+            ids = (prompt + answer)[:max_length]
+            labels = ([IGNORED] * len(prompt) + answer)[:max_length]
+            ledger.learned.append({"input_ids": ids, "labels": labels, **_also(row, columns)})
+    ledger.check(result.considered)
+    return ledger
+
+
+def build_dpo_ledger(
+    result: FormatResult, encoder: ChatEncoder, max_length: int, over_length: str, columns: tuple[str, ...] = ()
+) -> Ledger:
+    """Tokenises pairs; the longer side decides whether a pair fits."""
+    ledger = Ledger(max_length, over_length)
+    ledger.add_dropped(result.dropped)
+    prompts = encoder.prompts([row["prompt"] for row in result.kept])
+    sides = [encoder.answers([row[side][0]["content"] for row in result.kept]) for side in ("chosen", "rejected")]
+    for row, prompt, chosen, rejected in zip(result.kept, prompts, *sides, strict=True):
+        if ledger.place(row["row_id"], prompt, chosen, rejected):
+            room = max_length - len(prompt)
+            ids = {"prompt_ids": prompt, "chosen_ids": chosen[:room], "rejected_ids": rejected[:room]}
+            ledger.learned.append({**ids, **_also(row, columns)})
+    ledger.check(result.considered)
+    return ledger
+
+
+def build_reward_ledger(
+    result: FormatResult, encoder: ChatEncoder, max_length: int, over_length: str, columns: tuple[str, ...] = ()
+) -> Ledger:
+    """Tokenises pairs for a model that scores conversations: each side is prompt and answer in one."""
+    ledger = build_dpo_ledger(result, encoder, max_length, over_length, ("margin", *columns))
+    for row in ledger.learned:
+        prompt = row.pop("prompt_ids")
+        row["chosen_ids"], row["rejected_ids"] = prompt + row["chosen_ids"], prompt + row["rejected_ids"]
+    return ledger
+
+
+def build_kto_ledger(
+    result: FormatResult, encoder: ChatEncoder, max_length: int, over_length: str, columns: tuple[str, ...] = ()
+) -> Ledger:
+    """Tokenises answers with their thumb, up (True) or down."""
     ledger = Ledger(max_length, over_length)
     ledger.add_dropped(result.dropped)
     for row in result.kept:
         prompt, answer = encoder.prompt(row["prompt"]), encoder.answer(row["completion"][0]["content"])
         if ledger.place(row["row_id"], prompt, answer):
-            ids = (prompt + answer)[:max_length]
-            labels = ([IGNORED] * len(prompt) + answer)[:max_length]
-            ledger.learned.append({"input_ids": ids, "labels": labels})
+            ids = {"prompt_ids": prompt, "completion_ids": answer[: max_length - len(prompt)]}
+            ledger.learned.append({**ids, "label": row["label"], **_also(row, columns)})
     ledger.check(result.considered)
     return ledger
 
 
-def build_dpo_ledger(result: FormatResult, encoder: ChatEncoder, max_length: int, over_length: str) -> Ledger:
-    """Tokenises pairs; the longer side decides whether a pair fits."""
-    ledger = Ledger(max_length, over_length)
-    ledger.add_dropped(result.dropped)
-    for row in result.kept:
-        prompt = encoder.prompt(row["prompt"])
-        chosen, rejected = (encoder.answer(row[side][0]["content"]) for side in ("chosen", "rejected"))
-        if ledger.place(row["row_id"], prompt, chosen, rejected):
-            room = max_length - len(prompt)
-            ledger.learned.append({"prompt_ids": prompt, "chosen_ids": chosen[:room], "rejected_ids": rejected[:room]})
-    ledger.check(result.considered)
-    return ledger
+def _also(row: dict[str, Any], columns: tuple[str, ...]) -> dict[str, Any]:
+    return {name: row[name] for name in columns}

@@ -27,6 +27,7 @@ from pitchpipe.training.runs.records import (
     environment,
 )
 from pitchpipe.training.runs.run_folders import read_json, write_progress
+from pitchpipe.training.tokens.token_cache import TokenCache
 from pitchpipe.training.tokens.tokenizing import ChatEncoder
 from pitchpipe.training.tuning.continuing import MarginCheck, train
 from pitchpipe.training.tuning.dev_rows import hold_back
@@ -68,15 +69,18 @@ def read_job(folder: Path, plan: TrainPlan) -> Job:
     """The plan's rows, tokenised and measured, and the model that it starts from, not yet loaded."""
     snapshot, rows = read_snapshot(Path(plan.snapshot))
     resolved = resolve_model(plan.model)
-    encoder = ChatEncoder(load_tokenizer(resolved.folder))
+    encoder = ChatEncoder(load_tokenizer(resolved.folder), TokenCache())
     encoder.check_template()
+    method = find_method(plan.method)
+    # How sure people were of a pair is its smoothing, and of an answer its weight; both at once would count it twice.
+    is_pair = "label_smoothing" in method.soft_columns
     policy = FormatPolicy(
         plan.minimum_rating,
         minimum_support=plan.minimum_support,
         soft_labels=plan.soft_labels,
-        confidence_weights=plan.soft_labels,
+        confidence_weights=plan.soft_labels and not is_pair,
     )
-    result, held_back = hold_back(build_rows(find_method(plan.method).form, rows, policy), rows, plan.dev_share)
+    result, held_back = hold_back(build_rows(method.form, rows, policy), rows, plan.dev_share)
     result = _first_rows(result, plan.max_rows)
     return Job(folder, plan, snapshot, resolved, encoder, result, build_ledger(plan, result, encoder), held_back)
 
