@@ -18,6 +18,7 @@ from pitchpipe.studio.cli_options import DEFAULT_WORKSPACE, Json, ProjectName, R
 from pitchpipe.studio.cli_output import Output, run_command
 from pitchpipe.studio.cli_panels import LoopGroup, name_panels
 from pitchpipe.studio.cli_queue import add_commands
+from pitchpipe.studio.cli_shipping import add_shipping_commands
 
 app = typer.Typer(
     name="pitchpipe",
@@ -127,12 +128,15 @@ def evaluate(
     checks: Annotated[
         Path | None, typer.Option(help="A TOML file of format checks, such as sample_data/style.toml.")
     ] = None,
+    max_prompts: Annotated[int, typer.Option(help="Sealed prompts to answer; 0 takes all (or the plan's).")] = 0,
+    plan: Annotated[Path | None, typer.Option(help="A TOML plan with kind = evaluate.")] = None,
     workspace: Workspace = DEFAULT_WORKSPACE,
     json: Json = False,
 ) -> None:
     """Measure a training run on the sealed holdout, against its base."""
     with run_command(json) as output:
-        output.show(output.run_round(workspace, "prepare_evaluation", run=run, checks=str(checks) if checks else None))
+        values = {"run": run, "checks": str(checks) if checks else None, "max_prompts": max_prompts}
+        output.show(output.run_round(workspace, "prepare_evaluation", **values, plan=str(plan) if plan else None))
 
 
 @app.command()
@@ -221,6 +225,7 @@ def doctor(workspace: Workspace = DEFAULT_WORKSPACE, json: Json = False) -> None
 
 
 cli_people.register(app)
+add_shipping_commands(app)
 cli_rules.register(app)
 cli_coverage.register(app)
 name_panels(app)

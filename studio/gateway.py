@@ -67,6 +67,7 @@ def list_verbs() -> dict[str, Callable[..., Any]]:
         queue_verbs,
         rule_verbs,
         running,
+        ship_verbs,
         snapshot_verbs,
         verbs,
     )
@@ -86,6 +87,7 @@ def list_verbs() -> dict[str, Callable[..., Any]]:
         *(export_verbs.export_checks, export_verbs.mixture),
         *(coverage_verbs.coverage, coverage_verbs.next_labels, coverage_verbs.subset),
         *(running.prepare_training, running.prepare_evaluation, running.prepare_generation),
+        *(ship_verbs.prepare_ship, ship_verbs.ship, ship_verbs.shipped),
         *(running.start_training, running.start_evaluation, running.start_generation),
     )
     return {function.__name__: function for function in functions}

@@ -51,26 +51,31 @@ def prepare_training(
     return _make_folder(store, with_dials(chosen, **changes), frozen.project)
 
 
-def prepare_evaluation(store: Store, run: str, checks: str | None = None, max_prompts: int = 0) -> dict[str, Any]:
+def prepare_evaluation(
+    store: Store, run: str, checks: str | None = None, max_prompts: int = 0, plan: str | None = None
+) -> dict[str, Any]:
     """A run folder that measures a training run on the sealed holdout of its snapshot.
 
     Args:
         run: the id of a finished training run.
         checks: a TOML file with a table `[checks]` of name = regular expression.
-        max_prompts: holdout prompts to answer; 0 takes all.
+        max_prompts: holdout prompts to answer; 0 takes as many as the plan says, and all without one.
+        plan: a TOML file of kind evaluate; run, snapshot and cache in it are set here.
     """
     trained = _find_training_run(store, run)
-    patterns = _read_checks(Path(checks)) if checks else {}
-    plan = with_dials(
-        EvaluatePlan(),
+    base = load_plan(Path(plan)) if plan else EvaluatePlan()
+    if not isinstance(base, EvaluatePlan):
+        raise UsageError(f"The plan '{plan}' is of kind {base.kind!r}.", 'Give one with `kind = "evaluate"`.')
+    chosen = with_dials(
+        base,
         run=str(trained.folder.resolve()),
         snapshot=str(_find_snapshot_folder(store, trained)),
-        checks=patterns,
-        max_prompts=max_prompts,
+        checks=_read_checks(Path(checks)) if checks else base.checks,
+        max_prompts=max_prompts or base.max_prompts,
         cache=_find_cache(store),
-        name=f"evaluation of {trained.id}",
+        name=base.name or f"evaluation of {trained.id}",
     )
-    return _make_folder(store, plan, trained.project)
+    return _make_folder(store, chosen, trained.project)
 
 
 def prepare_generation(store: Store, run: str, project: str | None = None, max_prompts: int = 40) -> dict[str, Any]:
@@ -107,9 +112,11 @@ def start_training(
     return {**prepared, "pid": start_run(Path(prepared["folder"]))}
 
 
-def start_evaluation(store: Store, run: str, checks: str | None = None, max_prompts: int = 0) -> dict[str, Any]:
+def start_evaluation(
+    store: Store, run: str, checks: str | None = None, max_prompts: int = 0, plan: str | None = None
+) -> dict[str, Any]:
     """Prepares an evaluation and starts it as a process of its own; returns at once."""
-    prepared = prepare_evaluation(store, run, checks, max_prompts)
+    prepared = prepare_evaluation(store, run, checks, max_prompts, plan)
     return {**prepared, "pid": start_run(Path(prepared["folder"]))}
 
 

@@ -21,6 +21,7 @@ from pitchpipe.training.exports.export_commands import add_export_commands, carr
 from pitchpipe.training.exports.fetching import write_dataset
 from pitchpipe.training.plans.measure_plans import EvaluatePlan
 from pitchpipe.training.plans.train_plan import TrainPlan
+from pitchpipe.training.runs.checkpoints import clear_checkpoints
 from pitchpipe.training.runs.disk import DiskFullError, full_disk_error
 from pitchpipe.training.runs.processes import process_started
 from pitchpipe.training.runs.run_folders import (
@@ -32,6 +33,7 @@ from pitchpipe.training.runs.run_folders import (
     read_plan,
     write_json,
 )
+from pitchpipe.training.shipping.ship_request import read_ship
 
 _HELD_BYTES = 16_384
 
@@ -49,6 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
     fetch = commands.add_parser("fetch-dataset", help="fetch a dataset of the Hub as Parquet shards")
     fetch.add_argument("name")
     fetch.add_argument("--to", type=Path, required=True)
+    ship = commands.add_parser("ship", help="carry out (or continue) the request in a ship folder")
+    ship.add_argument("folder", type=Path)
     add_export_commands(commands)
     chosen = parser.parse_args(arguments)
     try:
@@ -59,6 +63,8 @@ def main(arguments: list[str] | None = None) -> int:
         elif chosen.command == "fetch-dataset":
             _prepare_surroundings()
             write_dataset(chosen.name, chosen.to)
+        elif chosen.command == "ship":
+            ship_folder(chosen.folder)
         elif chosen.command == "check-export":
             _check_export(chosen)
         elif chosen.command in ("save-export", "push-export"):
@@ -76,6 +82,7 @@ def run_folder(folder: Path) -> None:
     """Carries out the plan of a run folder; a finished run is left as it is."""
     plan = read_plan(folder)
     if (folder / MANIFEST).is_file():
+        clear_checkpoints(folder)
         _tell(f"The run {folder.name} is finished already.")
         return
     _claim(folder)
@@ -97,6 +104,22 @@ def run_folder(folder: Path) -> None:
             from pitchpipe.training.measuring.generating import generate
 
             generate(folder, plan)
+
+
+def ship_folder(folder: Path) -> None:
+    """Carries out the request of a ship folder; a finished one is left as it is."""
+    request = read_ship(folder).request
+    if (folder / MANIFEST).is_file():
+        _tell(f"The shipping {folder.name} is finished already.")
+        return
+    _claim(folder)
+    with _Failure(folder):
+        _prepare_surroundings()
+        from pitchpipe.training.shipping.shipping import ship
+        from pitchpipe.training.tuning.monitor import listen_for_stop
+
+        listen_for_stop()
+        ship(folder, request)
 
 
 def _check_export(chosen: argparse.Namespace) -> None:

@@ -16,6 +16,7 @@ MODULES = {
     "rules": "rules_scale",
     "imports": "imports",
     "data": "data_page",
+    "kills": "kills",
 }
 """By name, the module that has `measure()`."""
 

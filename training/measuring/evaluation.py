@@ -19,6 +19,7 @@ from pitchpipe.store.errors import SnapshotError, UsageError
 from pitchpipe.store.identity import hash_value
 from pitchpipe.training.exports.exporting import read_snapshot
 from pitchpipe.training.measuring.arms import ARMS, Arms
+from pitchpipe.training.measuring.exact_answers import report_exact_answers
 from pitchpipe.training.measuring.generation import Answer
 from pitchpipe.training.measuring.intervals import clustered_difference, wilson
 from pitchpipe.training.measuring.scoring import Score, score_answers
@@ -30,7 +31,7 @@ from pitchpipe.training.runs.run_folders import SUMMARY, finite, write_json, wri
 
 def evaluate(folder: Path, plan: EvaluatePlan) -> None:
     """Measures both arms and writes evaluation.json, nll.parquet and generations.jsonl."""
-    patterns = compile_checks(plan.checks)
+    patterns, results = compile_checks(plan.checks), compile_checks(plan.exact_answers)
     write_progress(folder, "reading the snapshot")
     snapshot, rows = read_snapshot(Path(plan.snapshot))
     arms = Arms(plan.run, plan.precision, plan.attention)
@@ -56,6 +57,7 @@ def evaluate(folder: Path, plan: EvaluatePlan) -> None:
         "holdout": {"scored": len(kept), "too_long": len(references) - len(kept), "answered": len(prompts)},
         "nll": _nll_report(kept, groups, scores, plan) if kept else None,
         "checks": {name: _check_report(pattern, prompts, answers, plan) for name, pattern in patterns.items()},
+        "exact_answers": _exact_report(results, prompts, references, answers, plan),
         "behaviour": {arm: _behaviour(answers[arm]) for arm in ARMS},
     }
     write_json(folder / "evaluation.json", report)
@@ -162,6 +164,24 @@ def _check_report(
     return report
 
 
+def _exact_report(
+    patterns: dict[str, re.Pattern[str]],
+    prompts: list[dict[str, Any]],
+    references: list[dict[str, Any]],
+    answers: dict[str, list[Answer]],
+    plan: EvaluatePlan,
+) -> dict[str, Any]:
+    told = {row["example_id"]: row["completion"][0]["content"] for row in references}
+    places = [place for place, prompt in enumerate(prompts) if prompt["example_id"] in told]
+    texts = {arm: [answers[arm][place].text for place in places] for arm in ARMS}
+    wanted = [told[prompts[place]["example_id"]] for place in places]
+    groups = [prompts[place]["group_id"] for place in places]
+    return {
+        name: report_exact_answers(pattern, wanted, dict(texts), groups, plan.resamples, plan.seed)
+        for name, pattern in patterns.items()
+    }
+
+
 def _behaviour(answers: list[Answer]) -> dict[str, Any]:
     finished = sum(answer.finished for answer in answers)
     low, high = wilson(finished, len(answers))
@@ -216,6 +236,7 @@ def summarise(report: dict[str, Any]) -> dict[str, Any]:
         "holdout_nll": {arm: nll[arm] for arm in ARMS} if nll else None,
         "nll_difference": nll["difference"] if nll else None,
         "checks": {name: {arm: check[arm]["share"] for arm in ARMS} for name, check in report["checks"].items()},
+        "exact_answers": report["exact_answers"],
         "stop_rate": {arm: report["behaviour"][arm]["stop_rate"]["share"] for arm in ARMS},
         "mean_tokens": {arm: report["behaviour"][arm]["mean_tokens"] for arm in ARMS},
     }

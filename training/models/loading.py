@@ -18,8 +18,10 @@ from pitchpipe.training.runs.run_folders import read_json, read_manifest
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-ADAPTER = "model"
-"""Folder of a training run that holds its adapter."""
+WEIGHTS = "model"
+"""Folder of a training run that holds its adapter, or all of its weights."""
+_HEADS = {"reward": "score", "classify": "classes"}
+"""What the model of a method ends in, where it is no language model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,16 @@ class ResolvedModel:
     adapter: Path | None = None
     adapter_hash: str | None = None
     run_id: str | None = None
-    """The training run that the adapter comes from."""
+    """The training run that made the adapter, or all the weights where there is none."""
+    base_run: str | None = None
+    """The training run that made the weights of the base, where one trained them all."""
+    head: str = "words"
+    """What it ends in: `words` (a language model), `score` (a reward model) or `classes`."""
+
+    @property
+    def is_whole(self) -> bool:
+        """It is a tuned model without an adapter: the run trained all of its weights."""
+        return self.run_id is not None and self.adapter is None
 
     @property
     def licence(self) -> str:
@@ -60,17 +71,28 @@ def _resolve_run(folder: Path) -> ResolvedModel:
             f"The run {manifest.get('run_id')} is of kind {manifest.get('kind')!r} and made no model.",
             "Name a finished training run.",
         )
+    run_id, weights = str(manifest["run_id"]), folder / WEIGHTS
+    head = _HEADS.get(manifest.get("method", ""), "words")
+    if not (weights / "adapter_config.json").is_file():
+        _check_folder(str(folder), weights)
+        return ResolvedModel(str(folder), weights, hash_weights(weights), run_id=run_id, base_run=run_id, head=head)
+    base = resolve_base(folder)
+    return ResolvedModel(
+        base.name, base.folder, base.base_hash, weights, hash_weights(weights), run_id, base.base_run, head
+    )
+
+
+def resolve_base(folder: Path) -> ResolvedModel:
+    """The model that a finished run was tuned on: what its base arm answers with."""
     inputs = read_json(folder / "inputs.json")
-    base = resolve_model(inputs["base_model"])
+    beside = folder.parent / str(inputs.get("base_run"))  # workspaces move, and a run is then found by its id
+    base = resolve_model(str(beside) if (beside / "plan.toml").is_file() else inputs["base_model"])
     if base.base_hash != inputs["base_model_hash"]:
         raise RunError(
-            f"The base model {inputs['base_model']!r} is not the one that the run {manifest['run_id']} was tuned on.",
+            f"The base model {inputs['base_model']!r} is not the one that the run {folder.name} was tuned on.",
             f"Restore the weights with the hash {inputs['base_model_hash']}, or tune again.",
         )
-    adapter = folder / ADAPTER
-    return ResolvedModel(
-        base.name, base.folder, base.base_hash, adapter, hash_weights(adapter), str(manifest["run_id"])
-    )
+    return base
 
 
 def _fetch(name: str) -> Path:
@@ -164,21 +186,32 @@ def choose_precision(wanted: str) -> str:
 
 def load_model(resolved: ResolvedModel, precision: str, attention: str, trainable: bool = False) -> PreTrainedModel:
     """The model with its adapter, if any, in evaluation mode."""
-    import torch
-    from transformers import AutoModelForCausalLM
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    kernel = attention if attention != "auto" else ("sdpa" if has_accelerator() else "eager")
-    dtype = torch.float32 if choose_precision(precision) == "fp32" else torch.bfloat16
-    model: Any = AutoModelForCausalLM.from_pretrained(
-        resolved.folder, dtype=dtype, attn_implementation=kernel, use_safetensors=True, trust_remote_code=False
-    )
-    if has_accelerator():
-        model = model.to("cuda")
+    model: Any = load_plain_model(resolved, precision, attention, resolved.head)
     if resolved.adapter is not None:
         from peft import PeftModel
 
         model = PeftModel.from_pretrained(model, resolved.adapter, is_trainable=trainable)
     model.eval()
     return model
+
+
+def load_plain_model(resolved: ResolvedModel, precision: str, attention: str, head: str = "words") -> PreTrainedModel:
+    """The model without any adapter, ending in words or in one score; a new head is drawn at random."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    kernel = attention if attention != "auto" else ("sdpa" if has_accelerator() else "eager")
+    dtype = torch.float32 if choose_precision(precision) == "fp32" else torch.bfloat16
+    options: dict[str, Any] = {"dtype": dtype, "attn_implementation": kernel, "use_safetensors": True}
+    if head == "score":
+        loader, options["num_labels"] = AutoModelForSequenceClassification, 1
+    else:
+        loader = AutoModelForCausalLM
+    model: Any = loader.from_pretrained(resolved.folder, trust_remote_code=False, **options)
+    if head == "score":
+        # The score is read at the last token that is no padding.
+        model.config.get_text_config().pad_token_id = load_tokenizer(resolved.folder).pad_token_id
+    return model.to("cuda") if has_accelerator() else model

@@ -19,6 +19,13 @@ class EvaluatePlan:
         default_factory=dict,
         metadata=about("Format checks: name = regular expression, searched in every answer (multi-line mode)."),
     )
+    exact_answers: dict[str, Any] = field(
+        default_factory=dict,
+        metadata=about(
+            "Checks against the reference: name = regular expression of the result; the last one in the answer must be "
+            "that of the reference (numbers compared as numbers)."
+        ),
+    )
     max_prompts: int = dial(0, "Holdout prompts to answer, in id order; 0 takes all.", unit="prompts", low=0)
     max_new_tokens: int = dial(64, "Longest answer.", unit="tokens", low=1, high=32_768)
     max_length: int = dial(1024, "Longest scored row; longer rows are listed, not scored.", unit="tokens", low=8)

@@ -2,38 +2,40 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from pitchpipe.training.models.loading import ResolvedModel
-from pitchpipe.training.plans.train_plan import TrainPlan
+from pitchpipe.training.tuning.job import Job
+from pitchpipe.training.tuning.methods import find_method
 
-_METHODS = {"sft": "instruction tuning", "dpo": "preference tuning (DPO)"}
 _ENDING = """
 
 Every row's fate is in `ledger.parquet`, the inputs and their hashes in `inputs.json`.
 It learned from the rows of one snapshot; what those hold, it may repeat.
 
 ```python
-from peft import PeftModel
-model = PeftModel.from_pretrained(base_model, 'model')
+{code}
 ```
 """
+_LOADING = {
+    "lora": "from peft import PeftModel\nmodel = PeftModel.from_pretrained(base_model, 'model')",
+    "full": "from transformers import {loader}\nmodel = {loader}.from_pretrained('model')",
+}
+_LOADERS = {"words": "AutoModelForCausalLM", "score": "AutoModelForSequenceClassification"}
 
 
-def write_model_card(
-    folder: Path, plan: TrainPlan, resolved: ResolvedModel, snapshot: dict[str, Any], summary: dict[str, Any]
-) -> None:
+def write_model_card(job: Job, summary: dict[str, Any]) -> None:
     """Writes model_card.md into the run folder."""
-    rows = summary["rows"]
+    plan, resolved, snapshot, rows = job.plan, job.resolved, job.snapshot, summary["rows"]
+    method = find_method(plan.method)
+    made = "A LoRA adapter" if plan.weights == "lora" else "All weights"
     lines = [
-        f"# {plan.name or folder.name}",
+        f"# {plan.name or job.folder.name}",
         "",
-        f"A LoRA adapter from {_METHODS[plan.method]} of `{resolved.name}`, made by Pitchpipe.",
+        f"{made} from {method.title} of `{resolved.name}`, made by Pitchpipe.",
         "",
         "| | |",
         "|---|---|",
-        f"| run | `{folder.name}` |",
+        f"| run | `{job.folder.name}` |",
         f"| base model | `{resolved.name}` ({resolved.base_hash}) |",
         f"| licence | {resolved.licence} |",
         f"| started from | {f'run `{resolved.run_id}`' if resolved.run_id else 'the base model'} |",
@@ -42,14 +44,25 @@ def write_model_card(
         f"{rows['dropped']} left out by rule, of {rows['considered']} |",
         f"| steps | {summary['steps']} of {plan.batch_size * plan.accumulation} rows, rate {plan.learning_rate:g}, "
         f"{plan.schedule} |",
-        f"| adapter | rank {plan.lora_rank}, alpha {plan.lora_alpha}, all linear layers |",
+        f"| trained | {_trained(job, summary)} |",
         f"| loss | {_number(summary['first_loss'])} at the first step, {_number(summary['final_loss'])} at the last |",
     ]
-    if plan.method == "dpo":
+    if summary.get("reference"):
         lines.append(f"| reference | {summary['reference']}, first margin {_number(summary['step0_margin'])} |")
     if "warning" in summary:
         lines += ["", f"**{summary['warning']['happened']}** {summary['warning']['advice']}"]
-    (folder / "model_card.md").write_text("\n".join(lines) + _ENDING, encoding="utf-8")
+    code = _LOADING[plan.weights].format(loader=_LOADERS[method.head])
+    text = "\n".join(lines) + _ENDING.format(code=code)
+    (job.folder / "model_card.md").write_text(text, encoding="utf-8")
+
+
+def _trained(job: Job, summary: dict[str, Any]) -> str:
+    count = f"{summary['trained_parameters']:,} numbers"
+    if job.plan.weights == "full":
+        return f"all weights, {count}"
+    if job.resolved.adapter is not None:
+        return f"the adapter it started with, {count}"
+    return f"an adapter of rank {job.plan.lora_rank}, alpha {job.plan.lora_alpha}, on all linear layers, {count}"
 
 
 def _number(value: float | None) -> str:

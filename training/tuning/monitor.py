@@ -14,9 +14,9 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from pitchpipe.store.errors import RunError
-from pitchpipe.training.runs.run_folders import METRICS, finite, write_json, write_progress
+from pitchpipe.training.runs.checkpoints import mark_whole
+from pitchpipe.training.runs.run_folders import METRICS, finite, read_metrics, write_progress
 
-WHOLE = "whole.json"
 _stop = threading.Event()
 
 
@@ -60,6 +60,8 @@ class Monitor(TrainerCallback):  # type: ignore[misc]
         self.began = self.last = time.monotonic()
         self.first_step = state.global_step
         self._cut_torn_line()
+        before = read_metrics(self.folder)
+        self.tokens = before[-1].get("num_tokens", 0.0) if before else 0.0
         write_progress(self.folder, "training", state.global_step, state.max_steps)
 
     def _cut_torn_line(self) -> None:
@@ -81,8 +83,7 @@ class Monitor(TrainerCallback):  # type: ignore[misc]
             control.should_save = True
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        # Written after all else, so its presence says that the checkpoint is whole.
-        write_json(Path(args.output_dir) / f"checkpoint-{state.global_step}" / WHOLE, {"step": state.global_step})
+        mark_whole(Path(args.output_dir) / f"checkpoint-{state.global_step}", state.global_step)
 
     def on_log(
         self,

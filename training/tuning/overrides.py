@@ -9,7 +9,7 @@ from typing import Any
 
 from pitchpipe.store.errors import UsageError
 from pitchpipe.training.plans.train_plan import TrainPlan
-from pitchpipe.training.tuning.methods import config_class
+from pitchpipe.training.tuning.methods import config_class, find_method
 
 _DIALS = {
     "per_device_train_batch_size": "batch_size",
@@ -90,24 +90,10 @@ def build_config(plan: TrainPlan, scratch: Path, on_accelerator: bool, precision
         "report_to": "none",
         "disable_tqdm": True,
         "dataloader_pin_memory": on_accelerator,
-        "train_sampling_strategy": "group_by_length" if plan.layout == "grouped" and plan.method == "sft" else "random",
+        "train_sampling_strategy": "random",
     }
-    arguments |= _method_arguments(plan) | plan.trl_overrides
+    arguments |= find_method(plan.method).arguments(plan) | plan.trl_overrides
     try:
         return config_class(plan.method)(**arguments)
     except (TypeError, ValueError) as error:
         raise UsageError(f"TRL refuses the plan: {error}", "Correct the dial or override that it names.") from error
-
-
-def _method_arguments(plan: TrainPlan) -> dict[str, Any]:
-    if plan.method == "sft":
-        packing = plan.layout == "packed"
-        # Rows come tokenised, measured and labelled; only packing still needs TRL's own preparation.
-        return {
-            "max_length": plan.max_length,
-            "packing": packing,
-            "packing_strategy": "bfd",
-            "dataset_kwargs": {"skip_prepare_dataset": not packing},
-        }
-    losses = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, plan.sft_weight]} if plan.sft_weight else {}
-    return {"max_length": None, "beta": plan.beta, **losses}

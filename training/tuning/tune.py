@@ -1,39 +1,41 @@
-"""Tuning: carries out a training plan in its run folder, from the snapshot's rows to the sealed adapter."""
+"""Tuning: carries out a training plan in its run folder, from the snapshot's rows to the sealed weights.
+
+read_job        snapshot -> rows of the method's form -> ledger of tokens
+build           model to start from (starting.py) -> the method's trainer (methods.py)
+train           to the end, or on from the last whole checkpoint
+finish          weights, summary, samples, model card, manifest (finishing.py)
+"""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import re
-import shutil
 import time
 from pathlib import Path
 from typing import Any
 
-from pitchpipe.store.errors import RunError
 from pitchpipe.store.identity import hash_value
 from pitchpipe.training.exports.exporting import read_snapshot
-from pitchpipe.training.models.loading import (
-    ADAPTER,
-    ResolvedModel,
-    choose_precision,
-    has_accelerator,
-    load_model,
-    load_tokenizer,
-    resolve_model,
-)
+from pitchpipe.training.models.loading import choose_precision, has_accelerator, load_tokenizer, resolve_model
 from pitchpipe.training.plans.train_plan import TrainPlan
 from pitchpipe.training.rows.formats import FormatPolicy, FormatResult, build_rows
-from pitchpipe.training.runs.records import check_same_inputs, environment, seal_run
-from pitchpipe.training.runs.run_folders import SUMMARY, read_metrics, write_json, write_progress
-from pitchpipe.training.tokens.ledger import Ledger
+from pitchpipe.training.runs.checkpoints import CHECKPOINTS
+from pitchpipe.training.runs.records import (
+    INPUTS,
+    check_continuation,
+    check_same_inputs,
+    check_same_surroundings,
+    environment,
+)
+from pitchpipe.training.runs.run_folders import read_json, write_progress
 from pitchpipe.training.tokens.tokenizing import ChatEncoder
-from pitchpipe.training.tuning.methods import build_ledger, build_trainer
-from pitchpipe.training.tuning.model_card import write_model_card
-from pitchpipe.training.tuning.monitor import WHOLE, Monitor, stop_if_asked
+from pitchpipe.training.tuning.continuing import MarginCheck, train
+from pitchpipe.training.tuning.finishing import finish
+from pitchpipe.training.tuning.job import Job
+from pitchpipe.training.tuning.methods import build_ledger, build_trainer, find_method
+from pitchpipe.training.tuning.monitor import Monitor, stop_if_asked
 from pitchpipe.training.tuning.overrides import build_config
-
-CHECKPOINTS = "checkpoints"
+from pitchpipe.training.tuning.reference import reference_of
+from pitchpipe.training.tuning.starting import load_start
 
 
 def tune(folder: Path, plan: TrainPlan) -> None:
@@ -41,51 +43,53 @@ def tune(folder: Path, plan: TrainPlan) -> None:
     began = time.monotonic()
     write_progress(folder, "reading the snapshot")
     config = build_config(plan, folder / CHECKPOINTS, has_accelerator(), choose_precision(plan.precision))
-    snapshot, rows = read_snapshot(Path(plan.snapshot))
-    resolved = resolve_model(plan.model)
-    tokenizer = load_tokenizer(resolved.folder)
-    encoder = ChatEncoder(tokenizer)
-    encoder.check_template()
-    result = build_rows(plan.method, rows, FormatPolicy(plan.minimum_rating, minimum_support=plan.minimum_support))
-    result = _first_rows(result, plan.max_rows)
-    ledger = build_ledger(plan, result, encoder)
-    check_same_inputs(folder, inputs_of(plan, snapshot, resolved, encoder, result))
-    write_json(folder / "environment.json", environment())
-    ledger.frame().write_parquet(folder / "ledger.parquet")
+    job = read_job(folder, plan)
+    inputs = inputs_of(job)
+    check_same_inputs(folder, inputs)
+    if job.resolved.run_id:
+        check_continuation(read_json(Path(plan.model).expanduser() / INPUTS), inputs, job.resolved.run_id)
+    check_same_surroundings(folder, environment())
+    job.ledger.frame().write_parquet(folder / "ledger.parquet")
     stop_if_asked()
     write_progress(folder, "loading the model")
-    trainer = _build_trainer(plan, config, resolved, tokenizer, ledger, Monitor(folder))
-    checkpoint = last_whole_checkpoint(folder)
-    if checkpoint is None:
-        (folder / "metrics.jsonl").unlink(missing_ok=True)
-    _train(trainer, checkpoint)
+    trainer = _build(job, config, [Monitor(folder)])
+    train(trainer, folder)
     stop_if_asked()
-    _finish(folder, plan, trainer, encoder, resolved, ledger, result, snapshot, time.monotonic() - began)
+    finish(job, trainer, time.monotonic() - began)
 
 
-def inputs_of(
-    plan: TrainPlan, snapshot: dict[str, Any], resolved: ResolvedModel, encoder: ChatEncoder, result: FormatResult
-) -> dict[str, Any]:
+def read_job(folder: Path, plan: TrainPlan) -> Job:
+    """The plan's rows, tokenised and measured, and the model that it starts from, not yet loaded."""
+    snapshot, rows = read_snapshot(Path(plan.snapshot))
+    resolved = resolve_model(plan.model)
+    encoder = ChatEncoder(load_tokenizer(resolved.folder))
+    encoder.check_template()
+    policy = FormatPolicy(
+        plan.minimum_rating,
+        minimum_support=plan.minimum_support,
+        soft_labels=plan.soft_labels,
+        confidence_weights=plan.soft_labels,
+    )
+    result = _first_rows(build_rows(find_method(plan.method).form, rows, policy), plan.max_rows)
+    return Job(folder, plan, snapshot, resolved, encoder, result, build_ledger(plan, result, encoder))
+
+
+def inputs_of(job: Job) -> dict[str, Any]:
     """Everything that decides what is learned; a run is continued only while all of it is the same."""
+    resolved = job.resolved
     return {
-        "plan": {**dataclasses.asdict(plan), "name": ""},
-        "snapshot_id": snapshot["snapshot_id"],
-        "snapshot_rows_sha256": snapshot["files"]["rows.parquet"]["sha256"],
-        "rows_hash": hash_value(result.kept),
+        "plan": {**dataclasses.asdict(job.plan), "name": ""},
+        "snapshot_id": job.snapshot["snapshot_id"],
+        "snapshot_rows_sha256": job.snapshot["files"]["rows.parquet"]["sha256"],
+        "rows_hash": hash_value(job.result.kept),
         "base_model": resolved.name,
         "base_model_hash": resolved.base_hash,
+        "base_run": resolved.base_run,
         "start_run": resolved.run_id,
         "start_adapter_hash": resolved.adapter_hash,
-        "chat_template_hash": encoder.template_hash,
-        "reference": reference_of(plan, resolved),
+        "chat_template_hash": job.encoder.template_hash,
+        "reference": reference_of(job.plan, resolved),
     }
-
-
-def reference_of(plan: TrainPlan, resolved: ResolvedModel) -> str | None:
-    """Whom DPO holds the policy to: the run it starts from, or the base model."""
-    if plan.method != "dpo":
-        return None
-    return f"run {resolved.run_id}" if resolved.run_id else f"base {resolved.name}"
 
 
 def _first_rows(result: FormatResult, count: int) -> FormatResult:
@@ -99,117 +103,17 @@ def _first_rows(result: FormatResult, count: int) -> FormatResult:
     return FormatResult(result.kept[:count], result.dropped + beyond, result.considered)
 
 
-def _build_trainer(
-    plan: TrainPlan, config: Any, resolved: ResolvedModel, tokenizer: Any, ledger: Ledger, monitor: Monitor
-) -> Any:
-    from peft import LoraConfig
+def _build(job: Job, config: Any, callbacks: list[Any]) -> Any:
+    """The trainer of the plan's method on the model that the plan starts from."""
     from transformers import PrinterCallback
 
     from pitchpipe.training.models.fused_head import install_fused_head
 
-    model = load_model(resolved, plan.precision, plan.attention, trainable=True)
-    adapter = None
-    if resolved.adapter is None:
-        adapter = LoraConfig(
-            r=plan.lora_rank,
-            lora_alpha=plan.lora_alpha,
-            lora_dropout=plan.lora_dropout,
-            target_modules="all-linear",
-            task_type="CAUSAL_LM",
-        )
-    trainer = build_trainer(plan, config, model, tokenizer, ledger, adapter, [monitor])
+    model, adapter = load_start(job.plan, job.resolved)
+    if job.plan.method == "dpo":
+        callbacks = [*callbacks, MarginCheck()]
+    trainer = build_trainer(job, config, model, adapter, callbacks)
     trainer.remove_callback(PrinterCallback)
-    install_fused_head(trainer.model.get_base_model())
+    if find_method(job.plan.method).head == "words" and hasattr(trainer.model, "peft_config"):
+        install_fused_head(trainer.model.get_base_model())
     return trainer
-
-
-def _train(trainer: Any, checkpoint: Path | None) -> None:
-    """Trains to the end, from the checkpoint when there is one."""
-    from transformers import TrainerState
-
-    state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json")) if checkpoint else None
-    if state is not None and state.global_step >= state.max_steps:
-        # Resumed at its last step, the trainer would take one more, so the weights are only loaded.
-        trainer._load_from_checkpoint(str(checkpoint))
-        trainer.state = state
-    else:
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-
-
-def last_whole_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint that was written to its end; half-written ones are cleared away."""
-    found = {}
-    for path in (folder / CHECKPOINTS).glob("checkpoint-*"):
-        number = re.fullmatch(r"checkpoint-(\d+)", path.name)
-        if number and (path / WHOLE).is_file():
-            found[int(number[1])] = path
-        else:
-            shutil.rmtree(path)
-    return found[max(found)] if found else None
-
-
-def _finish(
-    folder: Path,
-    plan: TrainPlan,
-    trainer: Any,
-    encoder: ChatEncoder,
-    resolved: ResolvedModel,
-    ledger: Ledger,
-    result: FormatResult,
-    snapshot: dict[str, Any],
-    seconds: float,
-) -> None:
-    """Saves the adapter, answers a few prompts, and seals the folder."""
-    write_progress(folder, "saving", trainer.state.global_step, trainer.state.max_steps)
-    save_adapter(trainer.model, folder / ADAPTER, resolved)
-    metrics = read_metrics(folder)
-    summary = {
-        "rows": {"considered": result.considered, **ledger.count()},
-        "steps": trainer.state.global_step,
-        "seconds": round(seconds, 1),
-        "training_seconds": round(sum(_gaps(metrics)), 1),
-        "first_loss": metrics[0]["loss"],
-        "final_loss": metrics[-1]["loss"],
-    }
-    if plan.method == "dpo":
-        summary |= {"step0_margin": metrics[0]["rewards/margins"], "reference": reference_of(plan, resolved)}
-    lost = next((metric["step"] for metric in metrics if metric["loss"] is None), None)
-    if lost is not None:
-        summary["warning"] = {
-            "happened": f"The loss was no finite number at step {lost}; the model has most likely learned nothing.",
-            "advice": f"Lower the learning rate, which was {plan.learning_rate:g}, and tune again.",
-        }
-    write_json(folder / SUMMARY, summary)
-    write_samples(folder, plan, trainer.model, encoder, result)
-    write_model_card(folder, plan, resolved, snapshot, summary)
-    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-    seal_run(folder, plan, snapshot["snapshot_id"], base_model=resolved.name, parent=resolved.run_id)
-
-
-def _gaps(metrics: list[dict[str, Any]]) -> list[float]:
-    """Seconds of each step; a resumed run starts counting again."""
-    seconds = [metric["seconds"] for metric in metrics]
-    return [now - before if now >= before else now for before, now in zip([0.0, *seconds], seconds, strict=False)]
-
-
-def save_adapter(model: Any, target: Path, resolved: ResolvedModel) -> None:
-    """Writes the trained adapter as safetensors, naming its base as the plan does and not by a path of this machine."""
-    model.peft_config["default"].base_model_name_or_path = resolved.name
-    model.save_pretrained(target, selected_adapters=["default"], safe_serialization=True)
-    (target / "README.md").unlink(missing_ok=True)
-    if not (target / "adapter_model.safetensors").is_file():
-        raise RunError(f"No adapter was written to {target}.", "See log.txt in the run folder.")
-
-
-def write_samples(folder: Path, plan: TrainPlan, model: Any, encoder: ChatEncoder, result: FormatResult) -> None:
-    """A few training prompts with the tuned model's answers, for a first look."""
-    from pitchpipe.training.measuring.generation import generate_answers
-
-    chosen = result.kept[: plan.samples]
-    prompts = [encoder.prompt(row["prompt"]) for row in chosen]
-    answers = generate_answers(model, encoder, prompts, max_new_tokens=64, batch_size=32) if prompts else []
-    lines = [
-        json.dumps({"row_id": row["row_id"], "prompt": row["prompt"], "answer": answer.text}, ensure_ascii=False) + "\n"
-        for row, answer in zip(chosen, answers, strict=True)
-    ]
-    (folder / "samples.jsonl").write_text("".join(lines), encoding="utf-8")

@@ -58,6 +58,10 @@ def describe_evaluation(summary: dict[str, Any]) -> list[dict[str, str]]:
         rows.append(_row("NLL per token", nll, "{:.3f}"))
     for name, shares in (summary.get("checks") or {}).items():
         rows.append(_row(name.replace("_", " "), shares, "{:.0%}"))
+    for name, found in (summary.get("exact_answers") or {}).items():
+        rows.append(
+            _row(f"{name.replace('_', ' ')}, right", {arm: found[arm]["share"] for arm in ("base", "tuned")}, "{:.1%}")
+        )
     if summary.get("stop_rate"):
         rows.append(_row("answers that end by themselves", summary["stop_rate"], "{:.0%}"))
     return rows
