@@ -18,7 +18,10 @@ from pitchpipe.studio.cli_options import DEFAULT_WORKSPACE, Json, ProjectName, R
 from pitchpipe.studio.cli_output import Output, run_command
 from pitchpipe.studio.cli_panels import LoopGroup, name_panels
 from pitchpipe.studio.cli_queue import add_commands
+from pitchpipe.studio.cli_rounds import add_round_commands
+from pitchpipe.studio.cli_serving import add_serving_commands
 from pitchpipe.studio.cli_shipping import add_shipping_commands
+from pitchpipe.studio.cli_watch import add_watch_commands
 
 app = typer.Typer(
     name="pitchpipe",
@@ -34,6 +37,7 @@ cli_data.add_commands(app)
 cli_labelling.add_commands(app)
 cli_consensus.add_commands(app)
 add_export_commands(app)
+add_round_commands(app)
 
 
 @app.command()
@@ -108,7 +112,7 @@ def agreement(project: ProjectName, workspace: Workspace = DEFAULT_WORKSPACE, js
 
 @app.command()
 def train(
-    method: Annotated[str, typer.Option(help="sft or dpo.")],
+    method: Annotated[str, typer.Option(help="sft, dpo, kto, reward, or another with a recipe.")],
     snapshot: Annotated[str, typer.Option(help="Name or id of a snapshot.")],
     plan: Annotated[Path | None, typer.Option(help="A TOML plan; the CPU recipe when left out.")] = None,
     model: Annotated[str | None, typer.Option(help="embedded, a model id, a folder, or the id of a run.")] = None,
@@ -138,20 +142,6 @@ def evaluate(
     with run_command(json) as output:
         values = {"run": run, "checks": str(checks) if checks else None, "max_prompts": max_prompts}
         output.show(output.run_round(workspace, "prepare_evaluation", **values, plan=str(plan) if plan else None))
-
-
-@app.command()
-def generate(
-    run: RunId,
-    project: Annotated[str | None, typer.Option("--project", "-p", help="The run's own project.")] = None,
-    max_prompts: Annotated[int, typer.Option(help="Sealed prompts to answer; 0 takes all.")] = 40,
-    workspace: Workspace = DEFAULT_WORKSPACE,
-    json: Json = False,
-) -> None:
-    """Let the tuned model and its base answer sealed prompts, and queue them for blind review."""
-    with run_command(json) as output:
-        values = {"run": run, "project": project, "max_prompts": max_prompts}
-        output.show(output.run_round(workspace, "prepare_generation", **values))
 
 
 @app.command()
@@ -226,7 +216,9 @@ def doctor(workspace: Workspace = DEFAULT_WORKSPACE, json: Json = False) -> None
 
 
 cli_people.register(app)
+add_serving_commands(app)
 add_shipping_commands(app)
+add_watch_commands(app)
 cli_rules.register(app)
 cli_coverage.register(app)
 name_panels(app)

@@ -8,6 +8,7 @@ of it.
     truncated  learned, but its end was cut (it then has no end of turn)
     too_long   left out: longer than the plan allows
     dropped    left out by a rule of the formats
+    held_back  not learned, but measured on the way
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pitchpipe.store.errors import RunError
 from pitchpipe.training.rows.formats import DroppedRow, FormatResult
 from pitchpipe.training.tokens.tokenizing import IGNORED, ChatEncoder
 
+HELD_BACK = "held_back"
 _SCHEMA = {
     "row_id": pl.String,
     "status": pl.String,
@@ -47,7 +49,8 @@ class Ledger:
     def count(self) -> dict[str, int]:
         """Rows by status; they add up to the rows considered."""
         counts = Counter(row["status"] for row in self.rows)
-        return {status: counts[status] for status in ("kept", "truncated", "too_long", "dropped")}
+        named = {status: counts[status] for status in ("kept", "truncated", "too_long", "dropped")}
+        return named | ({HELD_BACK: counts[HELD_BACK]} if counts[HELD_BACK] else {})
 
     def frame(self) -> pl.DataFrame:
         """The ledger as a table, in order of row id."""
@@ -56,7 +59,8 @@ class Ledger:
     def add_dropped(self, dropped: list[DroppedRow]) -> None:
         """Lists the rows that the formats left out."""
         for row in dropped:
-            self.rows.append({"row_id": row.row_id, "status": "dropped", "why": f"{row.rule}: {row.reason}"})
+            status = HELD_BACK if row.rule == HELD_BACK else "dropped"
+            self.rows.append({"row_id": row.row_id, "status": status, "why": f"{row.rule}: {row.reason}"})
 
     def place(self, row_id: str, prompt: list[int], answer: list[int], rejected: list[int] | None = None) -> bool:
         """Lists a tokenised row and says whether it is learned (perhaps cut to `max_length` by the caller)."""
@@ -98,8 +102,9 @@ def build_sft_ledger(
     """
     ledger = Ledger(max_length, over_length)
     ledger.add_dropped(result.dropped)
-    for row in result.kept:
-        prompt, answer = encoder.prompt(row["prompt"]), encoder.answer(row["completion"][0]["content"])
+    prompts = encoder.prompts([row["prompt"] for row in result.kept])
+    answers = encoder.answers([row["completion"][0]["content"] for row in result.kept])
+    for row, prompt, answer in zip(result.kept, prompts, answers, strict=True):
         if ledger.place(row["row_id"], prompt, answer):
             ids = (prompt + answer)[:max_length]
             labels = ([IGNORED] * len(prompt) + answer)[:max_length]
@@ -114,9 +119,9 @@ def build_dpo_ledger(
     """Tokenises pairs; the longer side decides whether a pair fits."""
     ledger = Ledger(max_length, over_length)
     ledger.add_dropped(result.dropped)
-    for row in result.kept:
-        prompt = encoder.prompt(row["prompt"])
-        chosen, rejected = (encoder.answer(row[side][0]["content"]) for side in ("chosen", "rejected"))
+    prompts = encoder.prompts([row["prompt"] for row in result.kept])
+    sides = [encoder.answers([row[side][0]["content"] for row in result.kept]) for side in ("chosen", "rejected")]
+    for row, prompt, chosen, rejected in zip(result.kept, prompts, *sides, strict=True):
         if ledger.place(row["row_id"], prompt, chosen, rejected):
             room = max_length - len(prompt)
             ids = {"prompt_ids": prompt, "chosen_ids": chosen[:room], "rejected_ids": rejected[:room]}

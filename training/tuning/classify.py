@@ -13,7 +13,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from pitchpipe.store.errors import RunError
+from pitchpipe.store.errors import RunError, UsageError
 from pitchpipe.store.identity import hash_value
 from pitchpipe.training.exports.exporting import read_snapshot
 from pitchpipe.training.models.classifiers import (
@@ -35,11 +35,14 @@ from pitchpipe.training.tokens.label_ledger import build_label_ledger, list_clas
 from pitchpipe.training.tokens.ledger import Ledger
 from pitchpipe.training.tuning.classifier_card import write_classifier_card
 from pitchpipe.training.tuning.continuing import train
+from pitchpipe.training.tuning.dev_rows import DevRows
 from pitchpipe.training.tuning.finishing import _gaps
 from pitchpipe.training.tuning.label_trainer import build_label_trainer
 from pitchpipe.training.tuning.monitor import Monitor, stop_if_asked
 from pitchpipe.training.tuning.overrides import build_config
+from pitchpipe.training.tuning.trackers import prepare_trackers
 from pitchpipe.training.tuning.tune import _first_rows
+from pitchpipe.training.tuning.watching import Watch, check_watch
 
 _FEW_ROWS = 8
 """Training rows of a class below which a warning tells of it."""
@@ -49,6 +52,7 @@ def tune_classifier(folder: Path, plan: TrainPlan) -> None:
     """Trains in `folder` as the plan says; continues from the last whole checkpoint when there is one."""
     began = time.monotonic()
     write_progress(folder, "reading the snapshot")
+    _check_dials(plan)
     config = build_config(plan, folder / CHECKPOINTS, has_accelerator(), choose_precision(plan.precision))
     snapshot, rows = read_snapshot(Path(plan.snapshot))
     resolved = resolve_classifier(plan.model)
@@ -64,17 +68,32 @@ def tune_classifier(folder: Path, plan: TrainPlan) -> None:
     ledger.frame().write_parquet(folder / "ledger.parquet")
     stop_if_asked()
     write_progress(folder, "loading the model")
-    trainer = _build_trainer(plan, config, resolved, encoder, ledger, classes, Monitor(folder))
-    train(trainer, folder)
+    prepare_trackers(plan.report_to, folder)
+    watch = Watch(folder, folder / CHECKPOINTS, plan, Monitor(folder, plan), None, DevRows(plan.method))
+    trainer = _build_trainer(plan, config, resolved, encoder, ledger, classes, watch.monitor)
+    train(trainer, folder, watch)
     stop_if_asked()
+    watch.choose_weights(trainer.model)
     write_progress(folder, "saving", trainer.state.global_step, trainer.state.max_steps)
     save_classifier(trainer.model, encoder, folder / WEIGHTS, resolved)
     summary = _summarise(folder, trainer, result, ledger, classes, time.monotonic() - began)
+    summary |= watch.summarise(trainer.state.global_step, trainer.state.max_steps)
     write_json(folder / SUMMARY, summary)
     _write_samples(folder, plan, trainer.model, encoder, result, classes)
     write_classifier_card(folder, plan, resolved, snapshot, summary)
     clear_checkpoints(folder)
     seal_run(folder, plan, snapshot["snapshot_id"], base_model=resolved.name, parent=resolved.run_id)
+
+
+def _check_dials(plan: TrainPlan) -> None:
+    """Refuses what a classifier is not measured by on the way; the other dials are obeyed."""
+    check_watch(plan)
+    for name in ("dev_share", "measure_every"):
+        if getattr(plan, name):
+            raise UsageError(
+                f"The dial `{name}` is set, but a classifier is measured when it is finished, not on the way.",
+                f"Set `{name}` to 0; `pitchpipe evaluate` measures the run on the sealed holdout.",
+            )
 
 
 def _inputs(
@@ -153,18 +172,12 @@ def _summarise(
         "first_loss": metrics[0]["loss"],
         "final_loss": metrics[-1]["loss"],
     }
-    warning = _find_warning(metrics, sizes, result)
+    warning = _find_warning(sizes, result)
     return summary | ({"warning": warning} if warning else {})
 
 
-def _find_warning(metrics: list[dict[str, Any]], sizes: dict[str, int], result: FormatResult) -> dict[str, str] | None:
+def _find_warning(sizes: dict[str, int], result: FormatResult) -> dict[str, str] | None:
     """The first thing that people should know before they trust the model."""
-    lost = next((metric["step"] for metric in metrics if metric["loss"] is None), None)
-    if lost is not None:
-        return {
-            "happened": f"The loss was no finite number at step {lost}; the model has most likely learned nothing.",
-            "advice": "Lower the learning rate and tune again.",
-        }
     several = sum(row.rule == "several_labels" for row in result.dropped)
     if several > len(result.kept):
         return {

@@ -213,7 +213,7 @@ def test_a_finished_run_labels_texts_in_a_process_of_its_own(plan: TrainPlan, ca
     assert [label for label, _ in found] == ["product", "delivery", "account"] == said.labels and cut == 1
     assert [sure for _, sure in found] == pytest.approx(said.chances.max(1).tolist(), abs=1e-6)
     assert told[-1] == (3, 3) and run_classifier(run, []) == []
-    with pytest.raises(RunError, match="The classifier ended with the code 1: .*no finished classify run"):
+    with pytest.raises(RunError, match=r"The classifier ended with the code 1: .*no finished classify run"):
         run_classifier(run.parent, texts)
 
 
@@ -237,6 +237,8 @@ def test_what_cannot_be_learned_or_measured_is_told(
         carry_out(with_dials(plan, max_length=64))
     with pytest.raises(UsageError, match="no argument 'optimiser'"):
         carry_out(with_dials(plan, model="no/such-model", trl_overrides={"optimiser": "sgd"}))
+    with pytest.raises(UsageError, match="measured when it is finished"):
+        carry_out(with_dials(plan, measure_every=2))
     run = carry_out(with_dials(plan, max_steps=1))
     other = write_snapshot(tmp_path / "other", [*(labelled(n) for n in range(1, 4)), label_row(9, "the lamp")])
     with pytest.raises(RunError, match=r"does not know the classes \['refund'\]"):
