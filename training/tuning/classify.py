@@ -79,7 +79,7 @@ def tune_classifier(folder: Path, plan: TrainPlan) -> None:
     summary = _summarise(folder, trainer, result, ledger, classes, time.monotonic() - began)
     summary |= watch.summarise(trainer.state.global_step, trainer.state.max_steps)
     write_json(folder / SUMMARY, summary)
-    _write_samples(folder, plan, trainer.model, encoder, result, classes)
+    _write_samples((folder, plan, trainer.state.global_step), trainer.model, encoder, result, classes)
     write_classifier_card(folder, plan, resolved, snapshot, summary)
     clear_checkpoints(folder)
     seal_run(folder, plan, snapshot["snapshot_id"], base_model=resolved.name, parent=resolved.run_id)
@@ -195,16 +195,19 @@ def _find_warning(sizes: dict[str, int], result: FormatResult) -> dict[str, str]
 
 
 def _write_samples(
-    folder: Path, plan: TrainPlan, model: Any, encoder: TextEncoder, result: FormatResult, classes: list[str]
+    job: tuple[Path, TrainPlan, int], model: Any, encoder: TextEncoder, result: FormatResult, classes: list[str]
 ) -> None:
     """A few training texts with the class that the model gives them, for a first look."""
+    folder, plan, step = job
     model.eval()
     chosen = result.kept[: plan.samples]
     rows = [encoder.cut(row["text"], plan.max_length) for row in chosen]
     lines = []
     for row, chances in zip(chosen, predict(model, encoder, rows) if rows else [], strict=True):
         place = int(chances.argmax())
-        facts = {"row_id": row["row_id"], "text": row["text"], "label": row["label"]}
-        line = {**facts, "predicted": classes[place], "confidence": round(float(chances[place]), 4)}
+        said, sure = classes[place], round(float(chances[place]), 4)
+        # As samples of any method are read: a prompt and what came of it.
+        shown = {"prompt": [{"role": "user", "content": row["text"]}], "answer": f"{said} ({sure:.0%} sure)"}
+        line = {"step": step, "row_id": row["row_id"], **shown, "label": row["label"], "confidence": sure}
         lines.append(json.dumps(line, ensure_ascii=False) + "\n")
     (folder / "samples.jsonl").write_text("".join(lines), encoding="utf-8")

@@ -107,7 +107,7 @@ def test_all_weights_learn_the_topics_and_the_holdout_says_how_well(
     assert reasons["row_l0201"].startswith("several_labels") and reasons["row_l0202"].startswith("not_judged")
     assert read_json(run / "classes.json") == {"classes": ["account", "delivery", "product"]}
     metrics = read_metrics(run)
-    early, late = ([metric["accuracy"] for metric in part] for part in (metrics[:3], metrics[-6:]))
+    early, late = ([metric["label_accuracy"] for metric in part] for part in (metrics[:3], metrics[-6:]))
     assert len(metrics) == 72 and sum(early) / 3 < 0.6 and sum(late) / 6 > 0.95
     assert metrics[-1]["num_tokens"] == 12 * ledger.filter(pl.col("status") == "kept")["tokens"].sum()
     measured = evaluate(carry_out, run, topics)
@@ -120,6 +120,8 @@ def test_all_weights_learn_the_topics_and_the_holdout_says_how_well(
     assert report["comparisons"]["commonest"]["p"] < 0.001
     assert sum(map(sum, report["confusion"]["rows"])) == 24
     assert read_state(measured).summary["accuracy"] == report["accuracy"]
+    (first, _) = [json.loads(line) for line in (run / "samples.jsonl").read_text().splitlines()]
+    assert first["prompt"][0]["content"] and first["answer"].startswith(f"{first['label']} (")
     card = (run / "model_card.md").read_text()
     assert "| delivery | 24 |" in card and "72 learned whole, 0 cut, 1 too long, 27 left out by rule, of 100" in card
 
@@ -172,7 +174,9 @@ def test_a_run_that_is_asked_to_stop_ends_with_the_weights_of_one_that_was_not(
     carry_out(plan, folder)
     whole = carry_out(plan)
     assert all(weight.equal(weights(whole)[name]) for name, weight in weights(folder).items())
-    one, other = ([(m["loss"], m["accuracy"], m["num_tokens"]) for m in read_metrics(run)] for run in (folder, whole))
+    one, other = (
+        [(m["loss"], m["label_accuracy"], m["num_tokens"]) for m in read_metrics(run)] for run in (folder, whole)
+    )
     assert one == other
 
 
