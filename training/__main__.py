@@ -123,6 +123,11 @@ def run_folder(folder: Path) -> None:
 
             evaluate(folder, plan)
         else:
+            if is_classifier(Path(plan.run)):
+                raise RunError(
+                    f"The run {Path(plan.run).name} made a classifier, which writes no answers.",
+                    "`pitchpipe suggest-labels` has it label texts; `pitchpipe evaluate` measures it.",
+                )
             from pitchpipe.training.measuring.generating import generate
 
             generate(folder, plan)

@@ -11,6 +11,9 @@ import streamlit as st
 
 from pitchpipe.training.runs.run_folders import read_json
 
+_TEAL = "#15897e"
+"""Legible on both themes."""
+
 
 def describe_classifier(summary: dict[str, Any]) -> list[str]:
     """The evaluation of a classifier in sentences.
@@ -35,12 +38,11 @@ def describe_classifier(summary: dict[str, Any]) -> list[str]:
 
 
 def show_classifier(folder: Path, summary: dict[str, Any]) -> None:
-    """Sentences, the confusion beside the calibration, and each class in a table."""
+    """Sentences, the confusion, the calibration, and each class in a table."""
     st.text("\n".join(describe_classifier(summary)))
     report = read_json(folder / "evaluation.json")
-    left, right = st.columns([3, 2])
-    left.altair_chart(draw_confusion(report["confusion"]), width="stretch")
-    right.altair_chart(draw_calibration(report["calibration"]["bins"]), width="stretch")
+    st.altair_chart(draw_confusion(report["confusion"]), width="stretch")
+    st.altair_chart(draw_calibration(report["calibration"]["bins"]), width="stretch")
     rows = [{"class": label, **measured} for label, measured in report["classes"].items()]
     columns = {name: st.column_config.NumberColumn(format="%.2f") for name in ("precision", "recall", "f1")}
     st.dataframe(pl.DataFrame(rows), column_config=columns, hide_index=True)
@@ -53,20 +55,21 @@ def draw_confusion(confusion: dict[str, Any]) -> alt.LayerChart:
         {"is": one, "taken for": other, "texts": count, "share": count / max(sum(row), 1)}
         for one, row in zip(labels, rows, strict=True)
         for other, count in zip(labels, row, strict=True)
+        if count
     ]
     base = alt.Chart(pl.DataFrame(cells)).encode(
-        x=alt.X("taken for:N", sort=labels, axis=alt.Axis(labelAngle=-40)), y=alt.Y("is:N", sort=labels)
+        x=alt.X("taken for:N", scale=alt.Scale(domain=labels), axis=alt.Axis(labelAngle=-40, labelOverlap=False)),
+        y=alt.Y("is:N", scale=alt.Scale(domain=labels), axis=alt.Axis(labelOverlap=False)),
     )
     boxes = base.mark_rect().encode(
-        color=alt.Color("share:Q", scale=alt.Scale(scheme="blues", domain=[0, 1]), legend=None),
+        color=alt.Color("share:Q", scale=alt.Scale(range=["#cfe6e2", "#0f6b61"], domain=[0, 1]), legend=None),
         tooltip=["is", "taken for", "texts"],
     )
     words = base.mark_text().encode(
         text="texts:Q", color=alt.condition("datum.share > 0.5", alt.value("white"), alt.value("#123"))
     )
-    return alt.layer(boxes, words.transform_filter("datum.texts > 0")).properties(
-        title="What is taken for what", height=max(160, 24 * len(labels))
-    )
+    title, height = "What is taken for what", 150 + 24 * len(labels)
+    return alt.layer(boxes, words).properties(title=title, height=height, background="transparent")
 
 
 def draw_calibration(bins: list[dict[str, Any]]) -> alt.LayerChart:
@@ -77,6 +80,10 @@ def draw_calibration(bins: list[dict[str, Any]]) -> alt.LayerChart:
     line = alt.Chart(pl.DataFrame({"confidence": [0.0, 1.0], "accuracy": [0.0, 1.0]})).mark_line(
         strokeDash=[4, 4], color="gray"
     )
-    spans = alt.Chart(frame).mark_rule().encode(x=x, y="low:Q", y2="high:Q")
-    points = alt.Chart(frame).mark_circle(size=70).encode(x=x, y=y, tooltip=["rows", "confidence", "accuracy"])
-    return alt.layer(line.encode(x=x, y=y), spans, points).properties(title="Is its confidence true?", height=260)
+    spans = alt.Chart(frame).mark_rule(color=_TEAL).encode(x=x, y="low:Q", y2="high:Q")
+    points = (
+        alt.Chart(frame).mark_circle(size=70, color=_TEAL).encode(x=x, y=y, tooltip=["rows", "confidence", "accuracy"])
+    )
+    return alt.layer(line.encode(x=x, y=y), spans, points).properties(
+        title="Is its confidence true?", height=260, background="transparent"
+    )

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from pitchpipe.store.errors import RunError, SnapshotError, UsageError
-from pitchpipe.training.plans.measure_plans import EvaluatePlan
+from pitchpipe.training.plans.measure_plans import EvaluatePlan, GeneratePlan
 from pitchpipe.training.plans.plan_files import with_dials
 from pitchpipe.training.plans.train_plan import TrainPlan
 from pitchpipe.training.runs.run_folders import (
@@ -249,6 +249,8 @@ def test_what_cannot_be_learned_or_measured_is_told(
         carry_out(with_dials(plan, snapshot=str(other), model=str(run)))
     with pytest.raises(SnapshotError, match="no holdout text with one label"):
         evaluate(carry_out, run, other)
+    with pytest.raises(RunError, match="made a classifier, which writes no answers"):
+        carry_out(with_dials(GeneratePlan(), run=str(run), snapshot=str(topics)))
     with pytest.raises(UsageError, match="a classifier writes no answers"):
         evaluate(carry_out, run, topics, checks={"anything": ""})
     with pytest.raises(RunError, match="made no classifier"):
