@@ -18,6 +18,7 @@ from pitchpipe.studio.cli_options import DEFAULT_WORKSPACE, Json, ProjectName, R
 from pitchpipe.studio.cli_output import Output, run_command
 from pitchpipe.studio.cli_panels import LoopGroup, name_panels
 from pitchpipe.studio.cli_queue import add_commands
+from pitchpipe.studio.cli_rounds import add_round_commands
 from pitchpipe.studio.cli_serving import add_serving_commands
 from pitchpipe.studio.cli_shipping import add_shipping_commands
 from pitchpipe.studio.cli_watch import add_watch_commands
@@ -35,6 +36,7 @@ add_commands(app)
 cli_data.add_commands(app)
 cli_consensus.add_commands(app)
 add_export_commands(app)
+add_round_commands(app)
 
 
 @app.command()
@@ -109,7 +111,7 @@ def agreement(project: ProjectName, workspace: Workspace = DEFAULT_WORKSPACE, js
 
 @app.command()
 def train(
-    method: Annotated[str, typer.Option(help="sft or dpo.")],
+    method: Annotated[str, typer.Option(help="sft, dpo, kto, reward, or another with a recipe.")],
     snapshot: Annotated[str, typer.Option(help="Name or id of a snapshot.")],
     plan: Annotated[Path | None, typer.Option(help="A TOML plan; the CPU recipe when left out.")] = None,
     model: Annotated[str | None, typer.Option(help="embedded, a model id, a folder, or the id of a run.")] = None,

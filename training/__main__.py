@@ -1,5 +1,5 @@
 """`python -m pitchpipe.training run FOLDER` carries out the plan in a run folder; `prepare-model` makes the cache;
-`encode TEXTS VECTORS` turns texts into vectors.
+`encode TEXTS VECTORS` turns texts into vectors; `preflight FOLDER` looks ahead at a plan.
 
 Exit codes: 0 done, 1 failed or stopped (the run folder tells why), 2 the request or the plan itself is off.
 """
@@ -21,6 +21,7 @@ from pitchpipe.training.exports.export_commands import add_export_commands, carr
 from pitchpipe.training.exports.fetching import write_dataset
 from pitchpipe.training.plans.measure_plans import EvaluatePlan
 from pitchpipe.training.plans.train_plan import TrainPlan
+from pitchpipe.training.preflight.preflight_folders import read_train_plan
 from pitchpipe.training.runs.checkpoints import clear_checkpoints
 from pitchpipe.training.runs.disk import DiskFullError, full_disk_error
 from pitchpipe.training.runs.processes import process_started
@@ -51,6 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
     fetch = commands.add_parser("fetch-dataset", help="fetch a dataset of the Hub as Parquet shards")
     fetch.add_argument("name")
     fetch.add_argument("--to", type=Path, required=True)
+    preflight = commands.add_parser("preflight", help="look ahead at the plan in a folder: what its run would do")
+    preflight.add_argument("folder", type=Path)
+    preflight.add_argument("--runs", type=Path, help="where earlier runs lie; their speed tells how fast this one is")
     ship = commands.add_parser("ship", help="carry out (or continue) the request in a ship folder")
     ship.add_argument("folder", type=Path)
     add_export_commands(commands)
@@ -58,6 +62,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if chosen.command == "run":
             run_folder(chosen.folder)
+        elif chosen.command == "preflight":
+            _look_ahead(chosen.folder, chosen.runs)
         elif chosen.command == "encode":
             _encode(chosen.source, chosen.target)
         elif chosen.command == "fetch-dataset":
@@ -88,14 +94,23 @@ def run_folder(folder: Path) -> None:
     _claim(folder)
     with _Failure(folder):
         _prepare_surroundings()
+        from pitchpipe.training.models.classifiers import is_classifier
         from pitchpipe.training.tuning.monitor import listen_for_stop
 
         listen_for_stop()
         _set_threads(plan.threads)
-        if isinstance(plan, TrainPlan):
+        if isinstance(plan, TrainPlan) and plan.method == "classify":
+            from pitchpipe.training.tuning.classify import tune_classifier
+
+            tune_classifier(folder, plan)
+        elif isinstance(plan, TrainPlan):
             from pitchpipe.training.tuning.tune import tune
 
             tune(folder, plan)
+        elif isinstance(plan, EvaluatePlan) and is_classifier(Path(plan.run)):
+            from pitchpipe.training.measuring.classifying import evaluate_classifier
+
+            evaluate_classifier(folder, plan)
         elif isinstance(plan, EvaluatePlan):
             from pitchpipe.training.measuring.evaluation import evaluate
 
@@ -104,6 +119,19 @@ def run_folder(folder: Path) -> None:
             from pitchpipe.training.measuring.generating import generate
 
             generate(folder, plan)
+
+
+def _look_ahead(folder: Path, runs: Path | None) -> None:
+    read_train_plan(folder)
+    if (folder / MANIFEST).is_file():
+        _tell(f"The preflight {folder.name} is finished already.")
+        return
+    _claim(folder)
+    with _Failure(folder):
+        _prepare_surroundings()
+        from pitchpipe.training.preflight.preflight import look_ahead
+
+        look_ahead(folder, runs or folder.resolve().parents[1] / "runs")
 
 
 def ship_folder(folder: Path) -> None:
