@@ -230,9 +230,15 @@ def test_a_loss_that_is_lost_ends_the_run_at_once_and_keeps_the_last_good_checkp
 def test_a_plan_that_chooses_by_nothing_is_refused_before_a_model_is_loaded(
     watched: TrainPlan, carry_out: CarryOut
 ) -> None:
+    from pitchpipe.training.tuning.watching import check_watch
+
     for dials in ({"patience": 2, "dev_share": 0.0}, {"keep_best": True, "measure_every": 0}):
         with pytest.raises(UsageError, match="needs measurements of held back rows"):
             carry_out(with_dials(watched, model="/no/such/model", **dials))
+    with pytest.raises(UsageError, match="'grpo'"):
+        check_watch(with_dials(watched, method="grpo", patience=2))
+    with pytest.raises(UsageError, match="does not obey the dial `dev_share`"):
+        check_watch(with_dials(watched, method="classify"))
 
 
 def test_a_larger_share_holds_back_the_same_groups_and_more() -> None:
