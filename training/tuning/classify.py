@@ -35,11 +35,13 @@ from pitchpipe.training.tokens.label_ledger import build_label_ledger, list_clas
 from pitchpipe.training.tokens.ledger import Ledger
 from pitchpipe.training.tuning.classifier_card import write_classifier_card
 from pitchpipe.training.tuning.continuing import train
+from pitchpipe.training.tuning.dev_rows import DevRows
 from pitchpipe.training.tuning.finishing import _gaps
 from pitchpipe.training.tuning.label_trainer import build_label_trainer
 from pitchpipe.training.tuning.monitor import Monitor, stop_if_asked
 from pitchpipe.training.tuning.overrides import build_config
 from pitchpipe.training.tuning.tune import _first_rows
+from pitchpipe.training.tuning.watching import Watch, check_watch
 
 _FEW_ROWS = 8
 """Training rows of a class below which a warning tells of it."""
@@ -49,6 +51,7 @@ def tune_classifier(folder: Path, plan: TrainPlan) -> None:
     """Trains in `folder` as the plan says; continues from the last whole checkpoint when there is one."""
     began = time.monotonic()
     write_progress(folder, "reading the snapshot")
+    check_watch(plan)
     config = build_config(plan, folder / CHECKPOINTS, has_accelerator(), choose_precision(plan.precision))
     snapshot, rows = read_snapshot(Path(plan.snapshot))
     resolved = resolve_classifier(plan.model)
@@ -64,12 +67,14 @@ def tune_classifier(folder: Path, plan: TrainPlan) -> None:
     ledger.frame().write_parquet(folder / "ledger.parquet")
     stop_if_asked()
     write_progress(folder, "loading the model")
-    trainer = _build_trainer(plan, config, resolved, encoder, ledger, classes, Monitor(folder))
-    train(trainer, folder)
+    watch = Watch(folder, folder / CHECKPOINTS, plan, Monitor(folder, plan), None, DevRows(plan.method))
+    trainer = _build_trainer(plan, config, resolved, encoder, ledger, classes, watch.monitor)
+    train(trainer, folder, watch)
     stop_if_asked()
     write_progress(folder, "saving", trainer.state.global_step, trainer.state.max_steps)
     save_classifier(trainer.model, encoder, folder / WEIGHTS, resolved)
     summary = _summarise(folder, trainer, result, ledger, classes, time.monotonic() - began)
+    summary |= watch.summarise(trainer.state.global_step, trainer.state.max_steps)
     write_json(folder / SUMMARY, summary)
     _write_samples(folder, plan, trainer.model, encoder, result, classes)
     write_classifier_card(folder, plan, resolved, snapshot, summary)
