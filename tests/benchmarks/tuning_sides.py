@@ -84,8 +84,8 @@ def _tune(request: dict[str, Any], snapshot: Path, scratch: Path, watch: Stopwat
     """A run folder of ours; what is computed once before the first step counts too."""
     from pitchpipe.training.__main__ import run_folder
     from pitchpipe.training.runs.run_folders import create_run_folder, read_metrics
-    pass
 
+    pass
 
     plan = _plan(request, snapshot)
     tokens = _count(_ledger(plan, snapshot).learned)
@@ -94,9 +94,7 @@ def _tune(request: dict[str, Any], snapshot: Path, scratch: Path, watch: Stopwat
     return [metric["loss"] for metric in read_metrics(folder)], tokens
 
 
-def _tune_plainly(
-    request: dict[str, Any], snapshot: Path, scratch: Path, watch: Stopwatch
-) -> tuple[list[float], int]:
+def _tune_plainly(request: dict[str, Any], snapshot: Path, scratch: Path, watch: Stopwatch) -> tuple[list[float], int]:
     """TRL as anyone would use it, on our token ids; `watch` times its `train`."""
     from datasets import Dataset
     from peft import LoraConfig

@@ -19,7 +19,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -49,8 +48,7 @@ def _compare(method: str) -> dict[str, Any]:
             found.append(run_side(method, side))
     ratios = {
         clock: [
-            round(ours[clock] / theirs[clock], 2)
-            for theirs, ours in zip(sides["plain"], sides["tuned"], strict=True)
+            round(ours[clock] / theirs[clock], 2) for theirs, ours in zip(sides["plain"], sides["tuned"], strict=True)
         ]
         for clock in ("tokens_per_processor_second", "tokens_per_second")
     }

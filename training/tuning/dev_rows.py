@@ -28,17 +28,16 @@ _MEASURED = ("sft", "dpo", "kto", "reward")
 
 def check_watching(plan: TrainPlan) -> None:
     """Raises a UsageError for dials that ask for a choice with nothing to choose by."""
-    asked = [name for name in ("dev_share", "measure_every", *_CHOOSING) if getattr(plan, name)]
-    if plan.method == "classify" and asked:
-        raise UsageError(
-            f"The method 'classify' does not obey the dial `{asked[0]}` yet.",
-            "Turn it off; evaluate the finished run on the sealed holdout instead.",
-        )
     choosing = [name for name in _CHOOSING if getattr(plan, name)]
     if choosing and not (plan.dev_share and plan.measure_every):
         raise UsageError(
             f"The dial `{choosing[0]}` needs measurements of held back rows, and the plan asks for none.",
             "Set `dev_share` (0.1, say) and `measure_every` (20 steps, say), or turn it off.",
+        )
+    if plan.method == "classify" and (plan.dev_share or plan.measure_every):
+        raise UsageError(
+            "A classify run holds no rows back and measures nothing on the way.",
+            "Set `dev_share` and `measure_every` to 0; `pitchpipe evaluate` measures it on the sealed holdout.",
         )
     if choosing and plan.method not in _MEASURED:
         raise UsageError(

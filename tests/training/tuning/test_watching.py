@@ -237,7 +237,7 @@ def test_a_plan_that_chooses_by_nothing_is_refused_before_a_model_is_loaded(
             carry_out(with_dials(watched, model="/no/such/model", **dials))
     with pytest.raises(UsageError, match="'grpo'"):
         check_watch(with_dials(watched, method="grpo", patience=2))
-    with pytest.raises(UsageError, match="does not obey the dial `dev_share`"):
+    with pytest.raises(UsageError, match="holds no rows back"):
         check_watch(with_dials(watched, method="classify"))
 
 
