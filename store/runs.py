@@ -104,7 +104,8 @@ def register_candidates(
     """Puts a generate run's answers into the store and makes a blind comparison of the two arms for each prompt.
 
     Prompts for which both arms gave the same text get no task (nobody could tell them apart) and are counted as
-    `identical`. A second call adds nothing and returns the same counts.
+    `identical`; those that one arm left unanswered get none either (`unpaired`). A second call adds nothing and returns
+    the same counts.
 
     Raises:
         RunError: the run is no generate run, or its candidates file is damaged.
@@ -114,7 +115,7 @@ def register_candidates(
         raise RunError(f"The run {run.id} is a {run.kind} run; it has no answers to review.", "Name a generate run.")
     now = utc_now()
     answers: dict[str, list[tuple[str, str]]] = {}
-    candidates, tasks, identical = [], [], 0
+    candidates, tasks, identical, unpaired = [], [], 0, 0
     for line in (run.folder / "candidates.jsonl").read_text(encoding="utf-8").splitlines():
         answer = json.loads(line)
         candidate_id = content_id("cand", [answer["example_id"], answer["text"], answer["model"], run.id])
@@ -122,6 +123,9 @@ def register_candidates(
                            run.id, None, None, now))  # fmt: skip
         answers.setdefault(answer["example_id"], []).append((candidate_id, answer["text"]))
     for position, (example_id, pair) in enumerate(answers.items()):
+        if len(pair) < 2:
+            unpaired += 1
+            continue
         if len({text for _, text in pair}) < 2:
             identical += 1
             continue
@@ -130,7 +134,7 @@ def register_candidates(
         tasks.append((task_id, target.id, example_id, "compare", canonical_json(ids), overlap or target.overlap,
                       REVIEW_PRIORITY, run.id, position, now))  # fmt: skip
 
-    counts = {"candidates": len(candidates), "review_tasks": len(tasks), "identical": identical}
+    counts = {"candidates": len(candidates), "review_tasks": len(tasks), "identical": identical, "unpaired": unpaired}
 
     def insert_review(transaction: Transaction) -> None:
         made = transaction.insert_frame("candidates", _frame("candidates", candidates))

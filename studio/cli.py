@@ -19,6 +19,7 @@ from pitchpipe.studio.cli_output import Output, run_command
 from pitchpipe.studio.cli_panels import LoopGroup, name_panels
 from pitchpipe.studio.cli_queue import add_commands
 from pitchpipe.studio.cli_rounds import add_round_commands
+from pitchpipe.studio.cli_serving import add_serving_commands
 from pitchpipe.studio.cli_shipping import add_shipping_commands
 
 app = typer.Typer(
@@ -142,20 +143,6 @@ def evaluate(
 
 
 @app.command()
-def generate(
-    run: RunId,
-    project: Annotated[str | None, typer.Option("--project", "-p", help="The run's own project.")] = None,
-    max_prompts: Annotated[int, typer.Option(help="Sealed prompts to answer; 0 takes all.")] = 40,
-    workspace: Workspace = DEFAULT_WORKSPACE,
-    json: Json = False,
-) -> None:
-    """Let the tuned model and its base answer sealed prompts, and queue them for blind review."""
-    with run_command(json) as output:
-        values = {"run": run, "project": project, "max_prompts": max_prompts}
-        output.show(output.run_round(workspace, "prepare_generation", **values))
-
-
-@app.command()
 def review(project: ProjectName, workspace: Workspace = DEFAULT_WORKSPACE, json: Json = False) -> None:
     """Show the batches of blind comparisons and how many wait."""
     with run_command(json) as output:
@@ -227,6 +214,7 @@ def doctor(workspace: Workspace = DEFAULT_WORKSPACE, json: Json = False) -> None
 
 
 cli_people.register(app)
+add_serving_commands(app)
 add_shipping_commands(app)
 cli_rules.register(app)
 cli_coverage.register(app)

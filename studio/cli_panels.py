@@ -16,7 +16,7 @@ PANELS: dict[str, tuple[str, ...]] = {
     ),
     "Snapshots and exports": ("snapshot", "export", "export-check", "mixture"),
     "Training and review": ("preflight", "train", "evaluate", "generate", "review", "report", "lineage"),
-    "Shipping": ("ship", "shipped"),
+    "Shipping": ("ship", "shipped", "check-serving"),
 }
 _PANEL_OF = {name: panel for panel, names in PANELS.items() for name in names}
 _ORDER = list(_PANEL_OF)

@@ -62,6 +62,7 @@ def list_verbs() -> dict[str, Callable[..., Any]]:
         consensus_verbs,
         coverage_verbs,
         data_verbs,
+        endpoint_verbs,
         export_verbs,
         import_verbs,
         queue_verbs,
@@ -89,6 +90,7 @@ def list_verbs() -> dict[str, Callable[..., Any]]:
         *(coverage_verbs.coverage, coverage_verbs.next_labels, coverage_verbs.subset),
         *(running.prepare_training, running.prepare_evaluation, running.prepare_generation),
         *(ship_verbs.prepare_ship, ship_verbs.ship, ship_verbs.shipped),
+        *(endpoint_verbs.prepare_endpoint_generation, endpoint_verbs.check_serving),
         *(running.start_training, running.start_evaluation, running.start_generation),
         *(round_verbs.preflight, round_verbs.prepare_preflight, round_verbs.preflights, round_verbs.start_round),
     )

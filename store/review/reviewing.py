@@ -40,6 +40,8 @@ def list_blind_tasks(store: Store, project: str) -> set[str]:
 def report_review(store: Store, project: str, run_id: str) -> dict[str, Any]:
     """The outcome of a review batch: win rate of the tuned arm with its interval, and the bias to the first answer.
 
+    Where no arm is the tuned model, the second one takes its place; `arms` names both, the one that is scored first.
+
     While tasks are open, `is_closed` is false and the arms' outcome is None: nobody who still judges may learn it.
     """
     run = find_run(store, run_id)
@@ -55,6 +57,7 @@ def report_review(store: Store, project: str, run_id: str) -> dict[str, Any]:
         "open": counts["open"],
         "judgements": counts["judgements"],
         "is_closed": is_closed,
+        "arms": _name_arms(run) if is_closed else None,
         "first_shown_picked": {"share": first, "low": low, "high": high},
         "tuned_against_base": None
         if outcome is None
@@ -64,6 +67,12 @@ def report_review(store: Store, project: str, run_id: str) -> dict[str, Any]:
         },
         "detectable_win_rate": measure_win_rate([0.5] * counts["tasks"], resamples=40).detectable,
     }  # fmt: skip
+
+
+def _name_arms(run: Run) -> list[str]:
+    """The arms of a generate run, the one whose wins are counted first."""
+    arms = [str(arm) for arm in run.summary.get("arms") or ("base", "tuned")]
+    return sorted(arms, key=lambda arm: (arm != "tuned", arm == "base", -arms.index(arm)))
 
 
 def _read_batch(store: Store, project_id: str, run_id: str) -> list[dict[str, Any]]:
@@ -91,12 +100,13 @@ def _score_prompts(store: Store, run: Run, judgements: list[dict[str, Any]]) -> 
     """For each prompt the mean over its raters: 1 where the tuned arm won, 0 where it lost, 0.5 for a tie."""
     lines = (run.folder / "candidates.jsonl").read_text(encoding="utf-8").splitlines()
     arm_of_model = {answer["model"]: answer["arm"] for answer in map(json.loads, lines)}
+    scored = _name_arms(run)[0]
     models = dict(store.read("SELECT id, model FROM candidates WHERE run_id = ?", [run.id]))
     scores: dict[str, list[float]] = {}
     for judgement in judgements:
         verdict = judgement["value"]["verdict"]
         if verdict in ("a", "b"):
-            score = float(arm_of_model[models[_find_winner(judgement)]] == "tuned")
+            score = float(arm_of_model[models[_find_winner(judgement)]] == scored)
         elif verdict in _SCORES:
             score = _SCORES[verdict]
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -16,8 +17,8 @@ from pitchpipe.store.judging.annotating import submit_judgement
 from pitchpipe.store.lineage import trace_lineage
 from pitchpipe.store.queue.queueing import claim_next_task
 from pitchpipe.store.queue.tasking import count_tasks
-from pitchpipe.store.review.reviewing import report_review
-from pitchpipe.store.runs import list_runs, register_candidates, register_run
+from pitchpipe.store.review.reviewing import _name_arms, report_review
+from pitchpipe.store.runs import find_run, list_runs, register_candidates, register_run
 
 
 @pytest.fixture
@@ -63,14 +64,16 @@ def make_run(store: Store, run_id: str, kind: str, snapshot: Snapshot, parent: s
 def reviewed(compare_store: Store, snapshot: Snapshot) -> Store:
     register_run(compare_store, "p", make_run(compare_store, "run_train", "train", snapshot))
     register_run(compare_store, "p", make_run(compare_store, "run_gen", "generate", snapshot, "run_train"))
-    assert register_candidates(compare_store, "p", "run_gen") == {"candidates": 6, "review_tasks": 2, "identical": 1}
+    counts = {"candidates": 6, "review_tasks": 2, "identical": 1, "unpaired": 0}
+    assert register_candidates(compare_store, "p", "run_gen") == counts
     return compare_store
 
 
 def test_registering_twice_adds_nothing(reviewed: Store) -> None:
     register_run(reviewed, "p", reviewed.workspace / "runs" / "run_train")
     before = reviewed.read("SELECT (SELECT count(*) FROM candidates), (SELECT count(*) FROM tasks)")
-    assert register_candidates(reviewed, "p", "run_gen") == {"candidates": 6, "review_tasks": 2, "identical": 1}
+    counts = {"candidates": 6, "review_tasks": 2, "identical": 1, "unpaired": 0}
+    assert register_candidates(reviewed, "p", "run_gen") == counts
     assert reviewed.read("SELECT (SELECT count(*) FROM candidates), (SELECT count(*) FROM tasks)") == before
     assert [run.id for run in list_runs(reviewed, "p")] == ["run_train", "run_gen"]
 
@@ -128,6 +131,22 @@ def test_review_comes_first_in_the_queue_and_shows_no_model(reviewed: Store) -> 
     assert "run_gen" not in shown
 
 
+@pytest.mark.parametrize(
+    ("arms", "scored_first"),
+    [
+        (["base", "tuned"], "tuned"),
+        (["tuned", "endpoint"], "tuned"),
+        (["base", "endpoint"], "endpoint"),
+        (["endpoint_1", "endpoint_2"], "endpoint_2"),
+    ],
+)
+def test_wins_are_counted_for_the_tuned_model_or_else_for_the_newcomer(
+    reviewed: Store, arms: list[str], scored_first: str
+) -> None:
+    run = dataclasses.replace(find_run(reviewed, "run_gen"), summary={"arms": arms})
+    assert _name_arms(run) == [scored_first, *(arm for arm in arms if arm != scored_first)]
+
+
 def test_the_arms_are_revealed_only_when_the_batch_is_closed(reviewed: Store) -> None:
     before = report_review(reviewed, "p", "run_gen")
     assert (before["is_closed"], before["open"], before["tuned_against_base"]) == (False, 2, None)
@@ -141,7 +160,7 @@ def test_the_arms_are_revealed_only_when_the_batch_is_closed(reviewed: Store) ->
                 token=task.token, value={"verdict": "first" if tuned_is_first else "second", "strength": None},
             )  # fmt: skip
     after = report_review(reviewed, "p", "run_gen")
-    assert after["is_closed"]
+    assert after["is_closed"] and (before["arms"], after["arms"]) == (None, ["tuned", "base"])
     # Both prompts won by the tuned arm: rate 1; two-sided sign test of 2 wins in 2 is 2 * (1/2)^2 = 0.5.
     outcome = after["tuned_against_base"]
     assert (outcome["wins"], outcome["win_rate"], outcome["sign_test_p"]) == (2, 1.0, 0.5)

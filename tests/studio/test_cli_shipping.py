@@ -10,6 +10,11 @@ from typing import Any
 
 import pytest
 
+from pitchpipe.store.errors import UsageError
+from pitchpipe.studio.gateway import call_verb
+from pitchpipe.training.plans.plan_files import load_plan
+from tests.training.measuring.served import serve
+
 
 def pitchpipe(*words: str, workspace: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pitchpipe.studio", *words, "--workspace", str(workspace), "--json"]
@@ -37,17 +42,62 @@ def trained(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
     return workspace, told["run"]
 
 
-def test_a_run_is_shipped_listed_and_not_shipped_over_itself(trained: tuple[Path, str], tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def shipped(trained: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the command said of shipping that run, as GGUF too, to a place outside of the workspace."""
     workspace, run = trained
-    place = tmp_path / "out"
-    told = ask("ship", run, "--to", str(place), "--gguf", "--rows", "4", workspace=workspace)
-    assert (told["status"], told["model"], told["rows"]) == ("finished", str(place), 4)
-    assert told["golden"] == "5 of 5 equal" and told["gguf"]["largest_difference"] < 1e-3
+    place = tmp_path_factory.mktemp("out") / "shipped"
+    told: dict[str, Any] = ask("ship", run, "--to", str(place), "--gguf", "--rows", "4", workspace=workspace)
+    return told
+
+
+def test_a_run_is_shipped_listed_and_not_shipped_over_itself(
+    trained: tuple[Path, str], shipped: dict[str, Any]
+) -> None:
+    workspace, run = trained
+    assert (shipped["status"], shipped["run"], shipped["rows"]) == ("finished", run, 4)
+    assert shipped["golden"] == "5 of 5 equal" and shipped["gguf"]["largest_difference"] < 1e-3
     assert {"model.safetensors", "model.gguf", "README.md", "golden.json", "manifest.json"} <= {
-        path.name for path in place.iterdir()
+        path.name for path in Path(shipped["model"]).iterdir()
     }
-    (listed,) = ask("shipped", workspace=workspace)["ships"]
-    assert (listed["ship"], listed["run"]) == (told["ship"], run)
-    refused = pitchpipe("ship", run, "--to", str(place), workspace=workspace)
+    (listed,) = call_verb(workspace, "shipped", {})["ships"]
+    assert (listed["ship"], listed["model"]) == (shipped["ship"], shipped["model"])
+    refused = pitchpipe("ship", run, "--to", shipped["model"], workspace=workspace)
     assert refused.returncode == 2 and "holds something already" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_a_served_model_is_compared_blind_and_a_server_is_checked_against_what_was_shipped(
+    trained: tuple[Path, str], shipped: dict[str, Any]
+) -> None:
+    workspace, run = trained
+    with serve(lambda it, body, n: it.reply("from elsewhere")) as server:
+        check = ("--endpoint", server.url, "--model", "their-model")
+        limits = ("--max-prompts", "3", "--max-new-tokens", "4")
+        told = ask("generate", run, *check, *limits, "--against", "base", workspace=workspace)
+        assert told["review"]["review_tasks"] + told["review"]["identical"] == 3
+        assert told["arms"] == ["base", "endpoint"]
+        (report,) = call_verb(workspace, "report", {"project": "p"})["reviews"]
+        assert report["arms"] is None and "their-model" not in json.dumps(report)  # nobody may know yet
+        wrong = pitchpipe("check-serving", run, *check, workspace=workspace)
+        assert wrong.returncode == 1 and json.loads(wrong.stdout)["equal"] == 0
+
+
+def test_two_endpoints_are_compared_with_each_other_and_one_alone_is_not(trained: tuple[Path, str]) -> None:
+    workspace, run = trained
+
+    def prepare(**values: Any) -> Any:
+        return load_plan(Path(call_verb(workspace, "prepare_endpoint_generation", values)["folder"]) / "plan.toml")
+
+    two = {"endpoints": ["http://h/v1", "https://i/v1"], "models": ["m", "n"], "snapshot": "s"}
+    plan = prepare(**two, key_variables=["", "MY_KEY"])
+    assert (plan.arms, plan.run) == (["endpoint_1", "endpoint_2"], "")
+    assert plan.endpoints["endpoint_2"] == {"url": "https://i/v1", "model": "n", "key_variable": "MY_KEY"}
+    one = {"endpoints": ["http://h/v1"], "models": ["m"]}
+    assert prepare(**one, run=run).arms == ["tuned", "endpoint"]
+    with pytest.raises(UsageError, match="nothing to be compared with"):
+        prepare(**one, snapshot="s")
+    with pytest.raises(UsageError, match="which prompts"):
+        prepare(**{**two, "snapshot": None})
+    with pytest.raises(UsageError, match="2 endpoints, 1 models"):
+        prepare(**{**two, "models": ["m"]})

@@ -48,7 +48,7 @@ class EvaluatePlan:
 class GeneratePlan:
     """Answer prompts with a tuned model and its base, for people to review."""
 
-    run: str = dial("", "The folder of the finished training run that answers.")
+    run: str = dial("", "The folder of the finished training run that answers; not needed where endpoints alone do.")
     snapshot: str = dial("", "The snapshot folder that the prompts come from; not needed with a prompts file.")
     prompts: str = dial(
         "holdout",
@@ -56,7 +56,19 @@ class GeneratePlan:
     )
     name: str = dial("", "What people call this run.")
     arms: list[str] = field(
-        default_factory=lambda: ["base", "tuned"], metadata=about("Who answers: `base`, `tuned` or both.")
+        default_factory=lambda: ["base", "tuned"],
+        metadata=about("Who answers, two at most: `base`, `tuned`, or a name under `endpoints`."),
+    )
+    endpoints: dict[str, Any] = field(
+        default_factory=dict,
+        metadata=about(
+            "Models served elsewhere: name = { url, model, key_variable }; the key itself is stored nowhere."
+        ),
+    )
+    endpoint_parallel: int = dial(4, "Prompts that an endpoint is asked at the same time.", low=1, high=256)
+    endpoint_timeout: float = dial(120.0, "Longest wait for one answer of an endpoint.", unit="s", low=0.1, high=3600)
+    endpoint_tries: int = dial(
+        6, "How often an endpoint is asked before a prompt counts as unanswered.", low=1, high=20
     )
     max_prompts: int = dial(40, "Prompts to answer, in id order; 0 takes all.", unit="prompts", low=0)
     max_new_tokens: int = dial(64, "Longest answer.", unit="tokens", low=1, high=32_768)

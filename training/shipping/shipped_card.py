@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from pitchpipe.training.models.embedded_model import read_origin
-from pitchpipe.training.models.loading import ResolvedModel
+from pitchpipe.training.models.loading import WEIGHTS, ResolvedModel, hash_weights, resolve_base
 from pitchpipe.training.plans.plan_files import plan_to_toml
 from pitchpipe.training.runs.run_folders import SUMMARY, read_json, read_manifest, read_plan
 from pitchpipe.training.shipping.ship_request import ShipRequest
@@ -30,6 +30,7 @@ answer = model.generate(**prompt, max_new_tokens=256)
 `golden.json` holds a few prompts with their token ids and greedy answers: a server that gives others serves another
 model or another chat template. `manifest.json` holds the hash of every file.
 """
+_WHAT = {False: "its adapter is folded in", True: "all of its weights were trained"}
 _PLACES = ("snapshot", "model", "reward_run", "run")
 """Dials that name places of a machine."""
 
@@ -39,21 +40,22 @@ def write_shipped_card(
 ) -> None:
     """Writes README.md, the name under which model hubs look for a card."""
     manifest, inputs, plan = read_manifest(run), read_json(run / "inputs.json"), read_plan(run)
-    summary, base = read_json(run / SUMMARY), public_name(resolved)
+    summary, start = read_json(run / SUMMARY), resolve_base(run) if resolved.is_whole else resolved
+    base = public_name(start)
     method = getattr(plan, "method", "")
     head = {"base_model": base, "library_name": "transformers", "tags": ["pitchpipe", method]}
-    if read_origin(resolved.folder).get("licence"):
-        head["license"] = resolved.licence.lower()
+    if read_origin(start.folder).get("licence"):
+        head["license"] = start.licence.lower()
     sections = [
         "---\n" + "".join(f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in head.items()) + "---",
         f"# {plan.name or manifest['run_id']}",
-        f"`{base}`, tuned by the method `{method}` with Pitchpipe, its adapter folded in.",
+        f"`{base}`, tuned by the method `{method}` with Pitchpipe; {_WHAT[resolved.is_whole]}.",
         "## Data\n\n" + _table(_data_facts(run, inputs, request)),
         "## Settings\n\n```toml\n" + _settings(plan_to_toml(plan)) + "```",
         "## Evaluation\n\n" + _evaluation(request),
         "## Proof\n\n" + _table(_proof_facts(proof)),
-        "## Lineage\n\n" + _table(_lineage_facts(manifest, inputs, resolved, run, summary)),
-        f"## Licence\n\n{resolved.licence}. The data's own terms hold too; what its rows say, the model may repeat.",
+        "## Lineage\n\n" + _table(_lineage_facts(manifest, inputs, start, run, summary)),
+        f"## Licence\n\n{start.licence}. The data's own terms hold too; what its rows say, the model may repeat.",
         _LOADING,
     ]
     (bundle / "README.md").write_text("\n\n".join(sections), encoding="utf-8")
@@ -140,7 +142,7 @@ def _lineage_facts(
         "run": f"`{manifest['run_id']}`, finished {manifest.get('finished_at', '')}",
         "started from": f"run `{inputs['start_run']}`" if inputs.get("start_run") else "the base model",
         "base model": f"`{public_name(resolved)}` (`{resolved.base_hash}`)",
-        "adapter": f"`{resolved.adapter_hash}`" if resolved.adapter_hash else None,
+        "tuned weights": f"`{hash_weights(run / WEIGHTS)}`",
         "chat template": f"`{inputs.get('chat_template_hash')}`",
         "reference": summary.get("reference"),
         "made with": ", ".join(f"{name} {version}" for name, version in sorted(libraries.items())),

@@ -67,7 +67,8 @@ def test_a_running_run_shows_its_step_curve_and_a_way_to_stop_it(desk: Store, sn
     shown = read_everything(app := show_rounds())
     assert "step 2 of 30 · loss 1.500 · 240 tokens/s" in shown
     assert "about 41 s left" in shown
-    assert "train loss" in shown
+    assert [chart.proto.spec.count('"points"') > 0 for chart in app.get("vega_lite_chart")] == [True, True]
+    assert [caption.value for caption in app.caption][-2:] == ["loss", "tokens a second"]
     assert "Stop and keep a checkpoint" in [button.label for button in app.button]
 
 

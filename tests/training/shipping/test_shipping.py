@@ -158,3 +158,28 @@ def test_the_place_is_whole_or_empty_and_never_shared(run: Path, tmp_path: Path)
     before = (place / "manifest.json").stat().st_mtime_ns
     ship_folder(folder)
     assert (place / "manifest.json").stat().st_mtime_ns == before and read_ship(folder).status == "finished"
+
+
+def test_a_run_that_trained_all_weights_is_shipped_and_measured_too(
+    tiny_model: Path, snapshot: Path, tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file
+
+    from pitchpipe.training.__main__ import run_folder
+    from pitchpipe.training.measuring.arms import Arms
+
+    dials = {"precision": "fp32", "max_steps": 2, "batch_size": 4, "learning_rate": 0.01, "threads": 1, "samples": 0}
+    plan = with_dials(TrainPlan(), model=str(tiny_model), snapshot=str(snapshot), weights="full", **dials)
+    run = create_run_folder(tmp_path / "runs", plan)
+    run_folder(run)
+    place = ship(run, tmp_path / "ships", snapshot=str(snapshot)) / "model"
+    one, two = (load_file(folder / "model.safetensors") for folder in (run / "model", place))
+    assert one.keys() == two.keys() and all(one[name].equal(two[name]) for name in one)
+    card = (place / "README.md").read_text()
+    assert "all of its weights were trained" in card and read_json(run / "inputs.json")["base_model_hash"] in card
+    arms = Arms(str(run), "fp32", "eager")
+    with arms.enter("base") as base:
+        weight = base.get_output_embeddings().weight.detach().clone()
+    with arms.enter("tuned") as tuned:
+        assert not weight.equal(tuned.get_output_embeddings().weight)
+    assert (arms.name_of("base"), arms.name_of("tuned")) == (str(tiny_model), run.name)
