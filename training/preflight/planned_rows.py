@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from pitchpipe.training.plans.train_plan import TrainPlan
 from pitchpipe.training.rows.formats import VERSION, DroppedRow, FormatPolicy, FormatResult, build_rows
 from pitchpipe.training.tokens.ledger import Ledger
+from pitchpipe.training.tokens.token_cache import TokenCache
 from pitchpipe.training.tokens.tokenizing import ChatEncoder
+from pitchpipe.training.tuning.dev_rows import hold_back
 from pitchpipe.training.tuning.methods import find_method
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ SIDES = {
 """What follows the prompt of a row, by method; a text to classify has no prompt."""
 REFINING = ("rloo", "grpo")
 """Methods whose answers the model writes itself."""
-_TELL_EVERY = 200
+_AT_ONCE, _TELL_EVERY = 5000, 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +69,10 @@ class PlannedRows:
 
 
 def build_format(plan: TrainPlan, rows: pl.DataFrame) -> FormatResult:
-    """The rows of the plan's method, before any is tokenised."""
+    """The rows that the plan's method would learn from, before any is tokenised; those held back are listed."""
     policy = FormatPolicy(plan.minimum_rating, minimum_support=plan.minimum_support, soft_labels=plan.soft_labels)
-    return keep_first(build_rows(find_method(plan.method).form, rows, policy), plan.max_rows)
+    result, _ = hold_back(build_rows(find_method(plan.method).form, rows, policy), rows, plan.dev_share)
+    return keep_first(result, plan.max_rows)
 
 
 def keep_first(result: FormatResult, count: int) -> FormatResult:
@@ -106,10 +109,13 @@ def _tokenise(
             ids = tokenizer(row["text"], split_special_tokens=True, truncation=False, verbose=False)["input_ids"]
             yield row, [], {"text": ids}
         return
-    encoder = ChatEncoder(tokenizer)
-    for row in result.kept:
-        sides = {side: encoder.answer(row[side][0]["content"]) for side in SIDES[plan.method]}
-        yield row, encoder.prompt(row["prompt"]), sides
+    encoder = ChatEncoder(tokenizer, TokenCache())  # the run will find there what is encoded here
+    for at in range(0, len(result.kept), _AT_ONCE):
+        rows = result.kept[at : at + _AT_ONCE]
+        prompts = encoder.prompts([row["prompt"] for row in rows])
+        sides = {side: encoder.answers([row[side][0]["content"] for row in rows]) for side in SIDES[plan.method]}
+        for place, row in enumerate(rows):
+            yield row, prompts[place], {side: answers[place] for side, answers in sides.items()}
 
 
 def show_tokens(

@@ -44,7 +44,10 @@ def list_told(state: PreflightState, severity: str) -> list[str]:
     return [entry["happened"] for entry in state.report["findings"] if entry["severity"] == severity]
 
 
-@pytest.mark.parametrize(("method", "layout"), [("sft", "grouped"), ("sft", "packed"), ("dpo", "shuffled")])
+_ASKED = [("sft", "grouped"), ("sft", "packed"), *((method, "shuffled") for method in ("dpo", "kto", "reward"))]
+
+
+@pytest.mark.parametrize(("method", "layout"), _ASKED)
 def test_the_run_has_the_steps_and_the_ledger_that_the_preflight_told(
     look: PreflightMaker, carry_out: Callable[..., Path], sft_plan: TrainPlan, method: str, layout: str
 ) -> None:
@@ -61,6 +64,19 @@ def test_the_run_has_the_steps_and_the_ledger_that_the_preflight_told(
     assert counts["too_long"] > 0 and sum(entry["rows"] for entry in state.report["rows"]["reasons"]) == (
         counts["considered"] - counts["kept"]
     )
+
+
+def test_rows_that_are_held_back_to_measure_by_are_told_apart(
+    look: PreflightMaker, carry_out: Callable[..., Path], sft_plan: TrainPlan
+) -> None:
+    plan = with_dials(sft_plan, dev_share=0.3, measure_every=2, max_steps=0, epochs=1.0)
+    state, run = look(plan), carry_out(plan)
+    held_back = state.report["rows"]["held_back"]
+    assert held_back > 0 and state.report["rows"]["learned"] == 18 - held_back
+    assert read_rows(state.folder).equals(pl.read_parquet(run / "ledger.parquet"))
+    assert state.report["steps"]["steps"] == read_json(run / "summary.json")["steps"]
+    (reason,) = [entry for entry in state.report["rows"]["reasons"] if entry["fate"] == "held_back"]
+    assert (reason["rule"], reason["rows"]) == ("held_back", held_back)
 
 
 def test_the_masks_show_the_very_tokens_and_labels_that_are_learned(
