@@ -71,7 +71,9 @@ class PlannedRows:
 def build_format(plan: TrainPlan, rows: pl.DataFrame) -> FormatResult:
     """The rows that the plan's method would learn from, before any is tokenised; those held back are listed."""
     policy = FormatPolicy(plan.minimum_rating, minimum_support=plan.minimum_support, soft_labels=plan.soft_labels)
-    result, _ = hold_back(build_rows(find_method(plan.method).form, rows, policy), rows, plan.dev_share)
+    result = build_rows(find_method(plan.method).form, rows, policy)
+    if plan.method != "classify":  # whose runs hold none back
+        result, _ = hold_back(result, rows, plan.dev_share)
     return keep_first(result, plan.max_rows)
 
 
@@ -90,7 +92,8 @@ def tokenise_rows(
     """Tokenises every row as the run would and gives each its fate, by the ledger's own rule."""
     is_cut = plan.over_length == "truncate" and plan.method not in REFINING  # half a prompt asks something else
     policy = "drop" if plan.over_length == "truncate" and not is_cut else plan.over_length
-    planned = PlannedRows(Ledger(plan.max_length, policy), result)
+    room = plan.max_length - (plan.max_new_tokens if plan.method in REFINING else 0)
+    planned = PlannedRows(Ledger(room, policy), result)
     planned.ledger.add_dropped(result.dropped)
     for number, (row, prompt, sides) in enumerate(_tokenise(plan, result, tokenizer)):
         answers = list(sides.values())

@@ -22,7 +22,7 @@ from pitchpipe.training.preflight.preflight_folders import (
     read_rows,
 )
 from pitchpipe.training.runs.run_folders import RunStatus, read_json
-from tests.training.snapshots import answer_row, pair_row, write_snapshot
+from tests.training.snapshots import answer_row, frame, label_row, pair_row, write_snapshot
 
 PreflightMaker = Callable[[TrainPlan], PreflightState]
 
@@ -220,3 +220,38 @@ def test_every_method_has_an_amount_sides_and_operations() -> None:
     from pitchpipe.training.preflight.planned_rows import SIDES
 
     assert set(METHODS) == set(AMOUNTS) == set(SIDES)
+
+
+def test_texts_to_classify_are_measured_as_their_run_measures_them(
+    look: PreflightMaker, sft_plan: TrainPlan, tmp_path: Path
+) -> None:
+    from pitchpipe.training.models.classifiers import load_text_encoder, resolve_classifier
+    from pitchpipe.training.rows.formats import build_classify_rows
+    from pitchpipe.training.tokens.label_ledger import build_label_ledger
+
+    words = {"refund": "my money back please", "delivery": "where is my parcel"}
+    rows = [label_row(n, f"{words[name]} " * (1 + n), labels=json.dumps([name])) for n, name in enumerate([*words] * 8)]
+    snapshot = write_snapshot(tmp_path / "labels", rows)
+    plan = with_dials(sft_plan, method="classify", model="embedded", snapshot=str(snapshot), max_length=40)
+    state = look(plan)
+    expected = build_label_ledger(
+        build_classify_rows(frame(rows)), load_text_encoder(resolve_classifier("embedded")), 40, "drop"
+    )
+    assert read_rows(state.folder).equals(expected.frame())
+    kept = len(expected.learned)
+    assert 0 < kept < 16 and state.report["rows"]["learned"] == kept
+    assert sum(state.report["labels"].values()) == kept
+    assert all(use == "context" for mask in read_masks(state.folder) for _, _, use in mask["sides"][0]["tokens"][:40])
+
+
+@pytest.mark.parametrize("method", ["rloo", "grpo"])
+def test_refinement_needs_something_that_scores_and_takes_prompts(
+    look: PreflightMaker, sft_plan: TrainPlan, method: str
+) -> None:
+    plan = with_dials(sft_plan, method=method, max_new_tokens=8, max_length=64)
+    told = list_told(look(plan), "blocks")
+    assert told, "nothing scores the answers"
+    scored = with_dials(plan, reward_checks={"step": "next step"})
+    state = look(scored)
+    assert list_told(state, "blocks") == []
+    assert state.report["rows"]["learned"] == 18 and state.report["amount"]["unit"] == "prompts"
