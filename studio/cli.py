@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pitchpipe.studio import cli_consensus, cli_coverage, cli_data, cli_people, cli_rules, cli_snapshots
+from pitchpipe.studio import cli_consensus, cli_coverage, cli_data, cli_labelling, cli_people, cli_rules, cli_snapshots
 from pitchpipe.studio.cli_exports import add_export_commands
 from pitchpipe.studio.cli_imports import show_preview
 from pitchpipe.studio.cli_options import DEFAULT_WORKSPACE, Json, ProjectName, RunId, Workspace
@@ -34,6 +34,7 @@ app = typer.Typer(
 cli_snapshots.register(app)
 add_commands(app)
 cli_data.add_commands(app)
+cli_labelling.add_commands(app)
 cli_consensus.add_commands(app)
 add_export_commands(app)
 add_round_commands(app)

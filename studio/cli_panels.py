@@ -9,7 +9,7 @@ from typer.models import CommandInfo, TyperInfo
 PANELS: dict[str, tuple[str, ...]] = {
     "Work here": ("up", "init", "demo", "doctor"),
     "Import and rows": ("import", "rows", "row", "slices"),
-    "Judging": ("tasks", "rules", "gold", "suggest", "people", "agreement", "export-judgements"),
+    "Judging": ("tasks", "rules", "gold", "suggest", "suggest-labels", "people", "agreement", "export-judgements"),
     "Curating": (
         *("check", "evaluation-sets", "consensus", "models", "coverage", "next-labels", "subset"),
         *("curate", "actions", "undo-action"),

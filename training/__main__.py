@@ -1,5 +1,6 @@
 """`python -m pitchpipe.training run FOLDER` carries out the plan in a run folder; `prepare-model` makes the cache;
-`encode TEXTS VECTORS` turns texts into vectors; `preflight FOLDER` looks ahead at a plan.
+`encode TEXTS VECTORS` turns texts into vectors; `classify FOLDER TEXTS LABELS` labels texts with a classify run;
+`preflight FOLDER` looks ahead at a plan.
 
 Exit codes: 0 done, 1 failed or stopped (the run folder tells why), 2 the request or the plan itself is off.
 """
@@ -49,6 +50,10 @@ def main(arguments: list[str] | None = None) -> int:
     encode = commands.add_parser("encode", help="encode the column text of a Parquet file with the sentence model")
     encode.add_argument("source", type=Path)
     encode.add_argument("target", type=Path)
+    classify = commands.add_parser("classify", help="label the column text of a Parquet file with a classify run")
+    classify.add_argument("folder", type=Path)
+    classify.add_argument("source", type=Path)
+    classify.add_argument("target", type=Path)
     fetch = commands.add_parser("fetch-dataset", help="fetch a dataset of the Hub as Parquet shards")
     fetch.add_argument("name")
     fetch.add_argument("--to", type=Path, required=True)
@@ -66,6 +71,8 @@ def main(arguments: list[str] | None = None) -> int:
             _look_ahead(chosen.folder, chosen.runs)
         elif chosen.command == "encode":
             _encode(chosen.source, chosen.target)
+        elif chosen.command == "classify":
+            _classify(chosen.folder, chosen.source, chosen.target)
         elif chosen.command == "fetch-dataset":
             _prepare_surroundings()
             write_dataset(chosen.name, chosen.to)
@@ -177,11 +184,19 @@ def _encode(source: Path, target: Path) -> None:
     _prepare_surroundings()
     from pitchpipe.training.models.encoding import encode_file
 
-    def tell(done: int, total: int) -> None:
-        sys.stdout.write(json.dumps({"encoded": done, "of": total}) + "\n")
-        sys.stdout.flush()
+    encode_file(source, target, _tell_encoded)
 
-    encode_file(source, target, tell)
+
+def _classify(folder: Path, source: Path, target: Path) -> None:
+    _prepare_surroundings()
+    from pitchpipe.training.measuring.classifying import classify_file
+
+    classify_file(folder, source, target, _tell_encoded)
+
+
+def _tell_encoded(done: int, total: int) -> None:
+    sys.stdout.write(json.dumps({"encoded": done, "of": total}) + "\n")
+    sys.stdout.flush()
 
 
 def _tell(line: str) -> None:

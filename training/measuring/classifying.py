@@ -7,6 +7,7 @@ The rows behind every number are kept in `predictions.parquet`.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from pitchpipe.training.measuring.class_metrics import (
 from pitchpipe.training.measuring.evaluation import teller
 from pitchpipe.training.measuring.intervals import wilson
 from pitchpipe.training.models.classifiers import (
+    is_classifier,
     load_classifier,
     load_text_encoder,
     predict,
@@ -37,7 +39,7 @@ from pitchpipe.training.plans.measure_plans import EvaluatePlan
 from pitchpipe.training.rows.formats import FormatResult
 from pitchpipe.training.rows.label_references import choose_label_references
 from pitchpipe.training.runs.records import check_same_inputs, environment, seal_run
-from pitchpipe.training.runs.run_folders import SUMMARY, read_json, read_manifest, write_json, write_progress
+from pitchpipe.training.runs.run_folders import SUMMARY, read_json, read_manifest, read_plan, write_json, write_progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +76,10 @@ def evaluate_classifier(folder: Path, plan: EvaluatePlan) -> None:
     check_same_inputs(folder, inputs)
     write_json(folder / "environment.json", environment())
     texts = [row["text"] for row in references.kept]
-    said, cut = predict_texts(folder, plan, Path(plan.run), texts)
     earlier = _find_earlier(plan, manifest)
-    before = predict_texts(folder, plan, earlier, texts)[0] if earlier else None
+    tell = teller(folder, "classifying", len(texts))
+    said, cut = predict_texts(Path(plan.run), texts, tell, plan.attention)
+    before = predict_texts(earlier, texts, tell, plan.attention)[0] if earlier else None
     report = {
         "snapshot_id": snapshot["snapshot_id"],
         "run": said.run_id,
@@ -101,23 +104,38 @@ def _find_references(rows: pl.DataFrame) -> FormatResult:
     if not result.kept:
         raise SnapshotError(
             f"The snapshot has no holdout text with one label ({result.considered} labelled, all left out).",
-            "Judge tag tasks on examples of the holdout side, and make a new snapshot.",
+            "Import labelled texts of the holdout side (a mapping of the kind `tag`), and make a new snapshot.",
         )
     return result
 
 
-def predict_texts(folder: Path, plan: EvaluatePlan, run: Path, texts: list[str]) -> tuple[_Predictions, int]:
-    """What a run says of texts, and how many of them it read only the beginning of."""
-    resolved, classes = resolve_classifier(str(run)), read_classes(run)
+def classify_file(run: Path, source: Path, target: Path, tell: Callable[[int, int], None]) -> None:
+    """Reads the column `text` of a Parquet file and writes one with `label` and `confidence`, in the same order.
+
+    Args:
+        tell: told how many texts are done, of how many, after every batch.
+    """
+    texts = pl.read_parquet(source)["text"].to_list()
+    said, _ = predict_texts(run, texts, lambda done: tell(done, len(texts)))
+    table = {"label": said.labels, "confidence": said.chances.max(1)} if texts else {"label": [], "confidence": []}
+    pl.DataFrame(table, schema={"label": pl.String, "confidence": pl.Float64}).write_parquet(target)
+
+
+def predict_texts(
+    run: Path, texts: list[str], tell: Callable[[int], None] | None = None, attention: str = "auto"
+) -> tuple[_Predictions, int]:
+    """What a run says of texts, and of how many it read only the beginning: as much as it read in training."""
+    if not is_classifier(run):
+        raise RunError(f"The run {run.name} is no finished classify run.", "Name one that is.")
+    plan, resolved, classes = read_plan(run), resolve_classifier(str(run)), read_classes(run)
     encoder = load_text_encoder(resolved)
-    longest = min(plan.max_length, encoder.longest)
+    longest = min(getattr(plan, "max_length", encoder.longest), encoder.longest)
     rows = [encoder.encode(text) for text in texts]
     long = [place for place, ids in enumerate(rows) if len(ids) > longest]
     for place in long:
         rows[place] = encoder.cut(texts[place], longest)
-    model = load_classifier(resolved, classes, encoder.tokenizer.pad_token_id, plan.attention)
-    chances = predict(model, encoder, rows, teller(folder, f"classifying with {run.name}", len(rows)))
-    return _Predictions(run.name, classes, chances), len(long)
+    model = load_classifier(resolved, classes, encoder.tokenizer.pad_token_id, attention)
+    return _Predictions(run.name, classes, predict(model, encoder, rows, tell)), len(long)
 
 
 def _find_earlier(plan: EvaluatePlan, manifest: dict[str, Any]) -> Path | None:

@@ -161,4 +161,4 @@ def predict(
         done += len(places)
         if tell is not None:
             tell(done)
-    return np.stack(found)
+    return np.stack(found) if found else np.zeros((0, 0))

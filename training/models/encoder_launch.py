@@ -42,7 +42,19 @@ def run_encoder(source: Path, target: Path, on_progress: Callable[[int, int], No
         RunError: the model is not installed, or the encoder failed; its last lines are told.
     """
     find_encoder()
-    command = [sys.executable, "-m", "pitchpipe.training", "encode", str(source), str(target)]
+    told = ("The encoder", "Use the encoder tfidf, or look at what it says.")
+    follow_process(["encode", str(source), str(target)], told, on_progress)
+
+
+def follow_process(
+    arguments: list[str], told: tuple[str, str], on_progress: Callable[[int, int], None] | None = None
+) -> None:
+    """Runs a command of `python -m pitchpipe.training` to its end and passes on how far it is.
+
+    Args:
+        told: what the command is called, and what to do when it fails, for the error.
+    """
+    command = [sys.executable, "-m", "pitchpipe.training", *arguments]
     last: list[str] = []
     # One stream for both, so that neither can fill up unread.
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:
@@ -54,10 +66,7 @@ def run_encoder(source: Path, target: Path, on_progress: Callable[[int, int], No
             elif on_progress is not None:
                 on_progress(*progress)
     if child.returncode:
-        raise RunError(
-            f"The encoder ended with the code {child.returncode}: {' '.join(last)}",
-            "Use the encoder tfidf, or look at what it says.",
-        )
+        raise RunError(f"{told[0]} ended with the code {child.returncode}: {' '.join(last)}", told[1])
 
 
 def _read_progress(line: bytes) -> tuple[int, int] | None:

@@ -13,7 +13,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from pitchpipe.store.errors import RunError
+from pitchpipe.store.errors import RunError, UsageError
 from pitchpipe.store.identity import hash_value
 from pitchpipe.training.exports.exporting import read_snapshot
 from pitchpipe.training.models.classifiers import (
@@ -53,6 +53,7 @@ def tune_classifier(folder: Path, plan: TrainPlan) -> None:
     began = time.monotonic()
     write_progress(folder, "reading the snapshot")
     check_watch(plan)
+    _check_dials(plan)
     config = build_config(plan, folder / CHECKPOINTS, has_accelerator(), choose_precision(plan.precision))
     snapshot, rows = read_snapshot(Path(plan.snapshot))
     resolved = resolve_classifier(plan.model)
@@ -73,15 +74,27 @@ def tune_classifier(folder: Path, plan: TrainPlan) -> None:
     trainer = _build_trainer(plan, config, resolved, encoder, ledger, classes, watch.monitor)
     train(trainer, folder, watch)
     stop_if_asked()
+    watch.choose_weights(trainer.model)
     write_progress(folder, "saving", trainer.state.global_step, trainer.state.max_steps)
     save_classifier(trainer.model, encoder, folder / WEIGHTS, resolved)
     summary = _summarise(folder, trainer, result, ledger, classes, time.monotonic() - began)
     summary |= watch.summarise(trainer.state.global_step, trainer.state.max_steps)
     write_json(folder / SUMMARY, summary)
-    _write_samples(folder, plan, trainer.model, encoder, result, classes)
+    _write_samples((folder, plan, trainer.state.global_step), trainer.model, encoder, result, classes)
     write_classifier_card(folder, plan, resolved, snapshot, summary)
     clear_checkpoints(folder)
     seal_run(folder, plan, snapshot["snapshot_id"], base_model=resolved.name, parent=resolved.run_id)
+
+
+def _check_dials(plan: TrainPlan) -> None:
+    """Refuses what a classifier is not measured by on the way; the other dials are obeyed."""
+    check_watch(plan)
+    for name in ("dev_share", "measure_every"):
+        if getattr(plan, name):
+            raise UsageError(
+                f"The dial `{name}` is set, but a classifier is measured when it is finished, not on the way.",
+                f"Set `{name}` to 0; `pitchpipe evaluate` measures the run on the sealed holdout.",
+            )
 
 
 def _inputs(
@@ -160,18 +173,12 @@ def _summarise(
         "first_loss": metrics[0]["loss"],
         "final_loss": metrics[-1]["loss"],
     }
-    warning = _find_warning(metrics, sizes, result)
+    warning = _find_warning(sizes, result)
     return summary | ({"warning": warning} if warning else {})
 
 
-def _find_warning(metrics: list[dict[str, Any]], sizes: dict[str, int], result: FormatResult) -> dict[str, str] | None:
+def _find_warning(sizes: dict[str, int], result: FormatResult) -> dict[str, str] | None:
     """The first thing that people should know before they trust the model."""
-    lost = next((metric["step"] for metric in metrics if metric["loss"] is None), None)
-    if lost is not None:
-        return {
-            "happened": f"The loss was no finite number at step {lost}; the model has most likely learned nothing.",
-            "advice": "Lower the learning rate and tune again.",
-        }
     several = sum(row.rule == "several_labels" for row in result.dropped)
     if several > len(result.kept):
         return {
@@ -189,16 +196,19 @@ def _find_warning(metrics: list[dict[str, Any]], sizes: dict[str, int], result: 
 
 
 def _write_samples(
-    folder: Path, plan: TrainPlan, model: Any, encoder: TextEncoder, result: FormatResult, classes: list[str]
+    job: tuple[Path, TrainPlan, int], model: Any, encoder: TextEncoder, result: FormatResult, classes: list[str]
 ) -> None:
     """A few training texts with the class that the model gives them, for a first look."""
+    folder, plan, step = job
     model.eval()
     chosen = result.kept[: plan.samples]
     rows = [encoder.cut(row["text"], plan.max_length) for row in chosen]
     lines = []
     for row, chances in zip(chosen, predict(model, encoder, rows) if rows else [], strict=True):
         place = int(chances.argmax())
-        facts = {"row_id": row["row_id"], "text": row["text"], "label": row["label"]}
-        line = {**facts, "predicted": classes[place], "confidence": round(float(chances[place]), 4)}
+        said, sure = classes[place], round(float(chances[place]), 4)
+        # As samples of any method are read: a prompt and what came of it.
+        shown = {"prompt": [{"role": "user", "content": row["text"]}], "answer": f"{said} ({sure:.0%} sure)"}
+        line = {"step": step, "row_id": row["row_id"], **shown, "label": row["label"], "confidence": sure}
         lines.append(json.dumps(line, ensure_ascii=False) + "\n")
     (folder / "samples.jsonl").write_text("".join(lines), encoding="utf-8")

@@ -31,7 +31,7 @@ class _LabelTrainer(Trainer):  # type: ignore[misc]
 
     def log(self, logs: dict[str, float], *rest: Any, **more: Any) -> None:
         if "loss" in logs and self._seen:
-            logs["accuracy"] = self._right / self._seen
+            logs["label_accuracy"] = self._right / self._seen
             logs["num_tokens"] = float(self.state.num_input_tokens_seen)
             self._right = self._seen = 0
         super().log(logs, *rest, **more)

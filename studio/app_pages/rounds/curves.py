@@ -43,6 +43,7 @@ PANELS = (
     Panel("NLL of good answers, nats a token", (), "dev_nll"),
     Panel("reward", ("reward",)),
     Panel("margin: how much better the chosen answer is rated", ("rewards/margins", "margin"), "dev_margin"),
+    Panel("share of texts labelled right", ("label_accuracy",)),
     Panel("share of pairs ranked right", ("rewards/accuracies", "accuracy"), "dev_accuracy"),
     Panel("reward of chosen answers", ("rewards/chosen",)),
     Panel("reward of rejected answers", ("rewards/rejected",)),

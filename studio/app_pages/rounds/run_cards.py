@@ -9,6 +9,7 @@ import streamlit as st
 
 from pitchpipe.store.database import Store
 from pitchpipe.store.errors import PitchpipeError
+from pitchpipe.studio.app_pages.rounds.classifier_view import show_classifier
 from pitchpipe.studio.app_pages.showing import plain, show_constant, show_problem
 from pitchpipe.studio.running import list_run_folders, register_finished_runs
 from pitchpipe.training.plans.measure_plans import EvaluatePlan
@@ -146,6 +147,9 @@ def show_evaluation(workspace: Path, state: RunState) -> None:
         running = any(entry.status is RunStatus.RUNNING for entry in evaluations)
         st.text("It is being measured now." if running else "Measure it beside its base on the sealed holdout:")
         st.code(f"pitchpipe evaluate {state.run_id}", language=None)
+        return
+    if done.summary.get("method") == "classify":
+        show_classifier(done.folder, done.summary)
         return
     st.table([{key: plain(cell) for key, cell in row.items()} for row in describe_evaluation(done.summary)])
     difference = done.summary.get("nll_difference")

@@ -107,7 +107,7 @@ def test_all_weights_learn_the_topics_and_the_holdout_says_how_well(
     assert reasons["row_l0201"].startswith("several_labels") and reasons["row_l0202"].startswith("not_judged")
     assert read_json(run / "classes.json") == {"classes": ["account", "delivery", "product"]}
     metrics = read_metrics(run)
-    early, late = ([metric["accuracy"] for metric in part] for part in (metrics[:3], metrics[-6:]))
+    early, late = ([metric["label_accuracy"] for metric in part] for part in (metrics[:3], metrics[-6:]))
     assert len(metrics) == 72 and sum(early) / 3 < 0.6 and sum(late) / 6 > 0.95
     assert metrics[-1]["num_tokens"] == 12 * ledger.filter(pl.col("status") == "kept")["tokens"].sum()
     measured = evaluate(carry_out, run, topics)
@@ -120,6 +120,8 @@ def test_all_weights_learn_the_topics_and_the_holdout_says_how_well(
     assert report["comparisons"]["commonest"]["p"] < 0.001
     assert sum(map(sum, report["confusion"]["rows"])) == 24
     assert read_state(measured).summary["accuracy"] == report["accuracy"]
+    (first, _) = [json.loads(line) for line in (run / "samples.jsonl").read_text().splitlines()]
+    assert first["prompt"][0]["content"] and first["answer"].startswith(f"{first['label']} (")
     card = (run / "model_card.md").read_text()
     assert "| delivery | 24 |" in card and "72 learned whole, 0 cut, 1 too long, 27 left out by rule, of 100" in card
 
@@ -172,7 +174,9 @@ def test_a_run_that_is_asked_to_stop_ends_with_the_weights_of_one_that_was_not(
     carry_out(plan, folder)
     whole = carry_out(plan)
     assert all(weight.equal(weights(whole)[name]) for name, weight in weights(folder).items())
-    one, other = ([(m["loss"], m["accuracy"], m["num_tokens"]) for m in read_metrics(run)] for run in (folder, whole))
+    one, other = (
+        [(m["loss"], m["label_accuracy"], m["num_tokens"]) for m in read_metrics(run)] for run in (folder, whole)
+    )
     assert one == other
 
 
@@ -203,6 +207,20 @@ def test_what_it_says_of_a_text_does_not_depend_on_the_batch(plan: TrainPlan, ca
     assert np.allclose(together.sum(1), 1.0)
 
 
+def test_a_finished_run_labels_texts_in_a_process_of_its_own(plan: TrainPlan, carry_out: CarryOut) -> None:
+    from pitchpipe.training.measuring.classifying import predict_texts
+    from pitchpipe.training.models.classifier_launch import run_classifier
+
+    run, texts, told = carry_out(plan), ["the lamp today", "open my parcel", "page " * 50], []
+    found = run_classifier(run, texts, lambda done, total: told.append((done, total)))
+    said, cut = predict_texts(run, texts)
+    assert [label for label, _ in found] == ["product", "delivery", "account"] == said.labels and cut == 1
+    assert [sure for _, sure in found] == pytest.approx(said.chances.max(1).tolist(), abs=1e-6)
+    assert told[-1] == (3, 3) and run_classifier(run, []) == []
+    with pytest.raises(RunError, match=r"The classifier ended with the code 1: .*no finished classify run"):
+        run_classifier(run.parent, texts)
+
+
 def test_surer_rows_teach_more_where_the_plan_says_so(plan: TrainPlan, carry_out: CarryOut, tmp_path: Path) -> None:
     rows = [labelled(number, split="train", support=0.0 if number % 3 == 0 else 1.0) for number in range(24)]
     snapshot = write_snapshot(tmp_path / "unsure", rows)
@@ -223,6 +241,8 @@ def test_what_cannot_be_learned_or_measured_is_told(
         carry_out(with_dials(plan, max_length=64))
     with pytest.raises(UsageError, match="no argument 'optimiser'"):
         carry_out(with_dials(plan, model="no/such-model", trl_overrides={"optimiser": "sgd"}))
+    with pytest.raises(UsageError, match="measured when it is finished"):
+        carry_out(with_dials(plan, measure_every=2))
     run = carry_out(with_dials(plan, max_steps=1))
     other = write_snapshot(tmp_path / "other", [*(labelled(n) for n in range(1, 4)), label_row(9, "the lamp")])
     with pytest.raises(RunError, match=r"does not know the classes \['refund'\]"):
