@@ -15,6 +15,7 @@ from typing import Any
 
 from pitchpipe.store.identity import hash_value
 from pitchpipe.training.exports.exporting import read_snapshot
+from pitchpipe.training.hardware.sharing import share_rows
 from pitchpipe.training.models.loading import choose_precision, has_accelerator, load_tokenizer, resolve_model
 from pitchpipe.training.plans.train_plan import TrainPlan
 from pitchpipe.training.rows.formats import FormatPolicy, FormatResult, build_rows
@@ -113,6 +114,7 @@ def _build(job: Job, config: Any, callbacks: list[Any]) -> Any:
     if job.plan.method == "dpo":
         callbacks = [*callbacks, MarginCheck()]
     trainer = build_trainer(job, config, model, adapter, callbacks)
+    share_rows(trainer, job.plan.method)
     trainer.remove_callback(PrinterCallback)
     if find_method(job.plan.method).head == "words" and hasattr(trainer.model, "peft_config"):
         install_fused_head(trainer.model.get_base_model())
