@@ -18,6 +18,7 @@ from pitchpipe.studio.cli_options import DEFAULT_WORKSPACE, Json, ProjectName, R
 from pitchpipe.studio.cli_output import Output, run_command
 from pitchpipe.studio.cli_panels import LoopGroup, name_panels
 from pitchpipe.studio.cli_queue import add_commands
+from pitchpipe.studio.cli_rounds import add_round_commands
 from pitchpipe.studio.cli_serving import add_serving_commands
 from pitchpipe.studio.cli_shipping import add_shipping_commands
 
@@ -34,6 +35,7 @@ add_commands(app)
 cli_data.add_commands(app)
 cli_consensus.add_commands(app)
 add_export_commands(app)
+add_round_commands(app)
 
 
 @app.command()

@@ -67,6 +67,7 @@ def list_verbs() -> dict[str, Callable[..., Any]]:
         import_verbs,
         job_verbs,
         queue_verbs,
+        round_verbs,
         rule_verbs,
         running,
         ship_verbs,
@@ -92,6 +93,7 @@ def list_verbs() -> dict[str, Callable[..., Any]]:
         *(ship_verbs.prepare_ship, ship_verbs.ship, ship_verbs.shipped),
         *(endpoint_verbs.prepare_endpoint_generation, endpoint_verbs.check_serving, job_verbs.job),
         *(running.start_training, running.start_evaluation, running.start_generation),
+        *(round_verbs.preflight, round_verbs.prepare_preflight, round_verbs.preflights, round_verbs.start_round),
     )
     return {function.__name__: function for function in functions}
 

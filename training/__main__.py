@@ -1,5 +1,5 @@
 """`python -m pitchpipe.training run FOLDER` carries out the plan in a run folder; `prepare-model` makes the cache;
-`encode TEXTS VECTORS` turns texts into vectors.
+`encode TEXTS VECTORS` turns texts into vectors; `preflight FOLDER` looks ahead at a plan.
 
 Exit codes: 0 done, 1 failed or stopped (the run folder tells why), 2 the request or the plan itself is off.
 """
@@ -24,6 +24,7 @@ from pitchpipe.training.hardware.ranks import rank, shadow_folder
 from pitchpipe.training.plans.measure_plans import EvaluatePlan
 from pitchpipe.training.plans.plan_files import Plan
 from pitchpipe.training.plans.train_plan import TrainPlan
+from pitchpipe.training.preflight.preflight_folders import read_train_plan
 from pitchpipe.training.runs.checkpoints import clear_checkpoints
 from pitchpipe.training.runs.disk import DiskFullError, full_disk_error
 from pitchpipe.training.runs.processes import process_started
@@ -56,6 +57,9 @@ def main(arguments: list[str] | None = None) -> int:
     fetch = commands.add_parser("fetch-dataset", help="fetch a dataset of the Hub as Parquet shards")
     fetch.add_argument("name")
     fetch.add_argument("--to", type=Path, required=True)
+    preflight = commands.add_parser("preflight", help="look ahead at the plan in a folder: what its run would do")
+    preflight.add_argument("folder", type=Path)
+    preflight.add_argument("--runs", type=Path, help="where earlier runs lie; their speed tells how fast this one is")
     ship = commands.add_parser("ship", help="carry out (or continue) the request in a ship folder")
     ship.add_argument("folder", type=Path)
     add_export_commands(commands)
@@ -66,6 +70,8 @@ def main(arguments: list[str] | None = None) -> int:
         elif chosen.command == "launch":
             command = training_command(chosen.folder, getattr(read_plan(chosen.folder), "hardware", "auto"))
             os.execv(command[0], command)
+        elif chosen.command == "preflight":
+            _look_ahead(chosen.folder, chosen.runs)
         elif chosen.command == "encode":
             _encode(chosen.source, chosen.target)
         elif chosen.command == "fetch-dataset":
@@ -120,6 +126,19 @@ def _carry_out(folder: Path, plan: Plan) -> None:
             from pitchpipe.training.measuring.generating import generate
 
             generate(folder, plan)
+
+
+def _look_ahead(folder: Path, runs: Path | None) -> None:
+    read_train_plan(folder)
+    if (folder / MANIFEST).is_file():
+        _tell(f"The preflight {folder.name} is finished already.")
+        return
+    _claim(folder)
+    with _Failure(folder):
+        _prepare_surroundings()
+        from pitchpipe.training.preflight.preflight import look_ahead
+
+        look_ahead(folder, runs or folder.resolve().parents[1] / "runs")
 
 
 def ship_folder(folder: Path) -> None:

@@ -123,7 +123,10 @@ def _show_next(step: NextStep, pages: dict[str, st.Page]) -> None:
 
 def _show_latest_run(store: Store, project: Project) -> None:
     """The newest training run of the project: its curve, and how it did beside its base."""
-    from pitchpipe.studio.app_pages.rounds import curves  # charts are slow to import; a new project has none
+    from pitchpipe.studio.app_pages.rounds import (
+        curves,
+        metric_log,
+    )  # charts are slow to import; a new project has none
 
     folders = [snapshot.folder for snapshot in snapshots.list_snapshots(store, project.name)]
     found = run_cards.list_training_runs(store.workspace, folders)
@@ -134,7 +137,7 @@ def _show_latest_run(store: Store, project: Project) -> None:
     with st.container(key="twins_run"):
         left, right = st.columns([1.25, 1])
         with left, st.container(key="card_latest"):
-            run_cards.show_state(latest, metrics[-1] if metrics else {})
-            curves.draw_curves(metrics)
+            run_cards.show_state(latest, next((line for line in reversed(metrics) if "loss" in line), {}))
+            curves.draw_curves({run_cards.title_run(latest): metric_log.collect_curves(metrics)}, columns=2)
         with right, st.container(key="card_latest_evaluation"):
             run_cards.show_evaluation(store.workspace, latest)

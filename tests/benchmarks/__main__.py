@@ -13,6 +13,8 @@ MODULES = {
     "people": "people_scale",
     "duplicates": "duplicates_scale",
     "export": "export_scale",
+    "safe_tokens": "safe_tokens",
+    "tokens": "tokens_scale",
     "rules": "rules_scale",
     "imports": "imports",
     "data": "data_page",

@@ -1,7 +1,7 @@
 """Counts tokens of conversations as training would, with the tokenizer and the chat template of a model. Free of torch.
 
-The template is rendered whole and encoded in batches, many times faster than `tokenizing.ChatEncoder` and with the same
-count, but for texts in which somebody typed a control token.
+The template is rendered once for each order of roles, and whole conversations are encoded in batches: the count is that
+of `tokenizing.ChatEncoder`, but for texts in which somebody typed a control token.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pitchpipe.prompts.chat_templates import render_chat
 from pitchpipe.store.errors import RunError
 from pitchpipe.training.models.embedded_model import find_embedded_folder
 from pitchpipe.training.runs.run_folders import read_json
+from pitchpipe.training.tokens.chat_shapes import Wish, fill_shape, render_shapes
 
 _BATCH = 1000
 _PREPARE = "from pitchpipe.training.models.embedded_model import prepare_embedded_model; prepare_embedded_model()"
@@ -43,15 +43,16 @@ class TokenCounter:
         return [len(found.ids) for found in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
 
     def _render(self, conversations: Sequence[Conversation]) -> Iterator[list[str]]:
+        wishes = [_wish(conversation) for conversation in conversations]
+        shapes = render_shapes(self.template, self.control_tokens, wishes)
         for start in range(0, len(conversations), _BATCH):
-            yield [self._render_one(conversation) for conversation in conversations[start : start + _BATCH]]
+            batch = zip(wishes[start : start + _BATCH], conversations[start : start + _BATCH], strict=True)
+            yield [self._fill(shapes[wish], wish[1], conversation) for wish, conversation in batch]
 
-    def _render_one(self, conversation: Conversation) -> str:
-        messages = [{"role": role, "content": text} for role, text in conversation]
-        is_answered = bool(conversation) and conversation[-1][0] == "assistant"
-        text = render_chat(self.template, messages, self.control_tokens, is_open=not is_answered)
+    def _fill(self, shape: str, is_open: bool, conversation: Conversation) -> str:
+        text = fill_shape(shape, [text for _, text in conversation])
         # Training ends with the token that ends the turn; what a template writes behind it is not learned.
-        return text.rstrip() if is_answered else text
+        return text if is_open else text.rstrip()
 
 
 def load_token_counter(model: str) -> TokenCounter:
@@ -73,6 +74,11 @@ def load_token_counter(model: str) -> TokenCounter:
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return TokenCounter(model, tokenizer, template, {name: token for name, token in controls.items() if token})
+
+
+def _wish(conversation: Conversation) -> Wish:
+    is_answered = bool(conversation) and conversation[-1][0] == "assistant"
+    return tuple(role for role, _ in conversation), not is_answered
 
 
 def _read_token(token: Any) -> str:

@@ -64,8 +64,9 @@ def share_rows(trainer: Any, method: str) -> None:
             else "Use fewer processes or a smaller `batch_size`.",
         )
     end = trainer.processing_class.eos_token_id
-    blank = Dataset.from_list([{"input_ids": [end, end], "labels": [IGNORED, IGNORED]}])
     real = trainer.train_dataset
+    # Whatever else a row carries (a weight, say) counts for nothing without a label.
+    blank = Dataset.from_list([{**real[0], "input_ids": [end, end], "labels": [IGNORED, IGNORED]}])
     order = trainer._get_train_sampler(real)
     if isinstance(order, RandomSampler):
         # What accelerate would put in its place, so that the order is that of one process.

@@ -1,8 +1,8 @@
-"""Arms: the base and the tuned model in one, loaded once.
+"""Arms: the base and the tuned model, one after the other.
 
-The base arm is the loaded model with its adapter switched off; the tuned arm is the same model with the adapter folded
-into the weights, which is faster than running it beside them. Folding cannot be undone exactly, so the base arm goes
-first. A run that trained all weights has no adapter: its arms are two models, of which one is loaded at a time.
+Of an adapter both are one model, loaded once: the base arm is that with the adapter switched off, the tuned arm that
+with the adapter folded into the weights, which is faster than running it beside them. Folding cannot be undone exactly,
+so the base arm goes first. Where all weights were trained the arms are two models, and only one is held at a time.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ class Arms:
         if not (Path(run) / "plan.toml").is_file():
             raise RunError(f"{run!r} is no run folder.", "Name the folder of a finished training run.")
         self.resolved: ResolvedModel = resolve_model(run)
-        self.base = resolve_base(Path(run)) if self.resolved.is_whole else self.resolved
+        self.base: ResolvedModel = resolve_base(Path(run)) if self.resolved.is_whole else self.resolved
         self.encoder = ChatEncoder(load_tokenizer(self.resolved.folder))
         # On a CPU bf16 rounds by the shape of the batch, so that answers would depend on who else is in it.
         exact = precision == "auto" and not has_accelerator()
         self._precision, self._attention = "fp32" if exact else choose_precision(precision), attention
         self._model: Any = None
         self._is_folded = False
-        self._loaded = ""
+        self._held = ""
 
     @contextmanager
     def enter(self, arm: str) -> Iterator[Any]:
@@ -51,7 +51,7 @@ class Arms:
         if arm not in ARMS:
             raise UsageError(f"There is no arm {arm!r}.", f"The arms are: {', '.join(ARMS)}.")
         if self.resolved.is_whole:
-            yield self._load_whole(arm)
+            yield self._load(arm)
             return
         if self._model is None:
             self._model = load_model(self.resolved, self._precision, self._attention)
@@ -66,12 +66,12 @@ class Arms:
                 self._is_folded = True
             yield self._model
 
-    def _load_whole(self, arm: str) -> Any:
-        """One of the two models of a run that trained all weights; the other one is let go."""
-        if self._loaded != arm:
+    def _load(self, arm: str) -> Any:
+        """The whole model of an arm; the other one is let go."""
+        if self._held != arm:
             self._model = None
-            wanted = self.base if arm == "base" else self.resolved
-            self._model, self._loaded = load_model(wanted, self._precision, self._attention), arm
+            resolved = self.base if arm == "base" else self.resolved
+            self._model, self._held = load_model(resolved, self._precision, self._attention), arm
         return self._model
 
     def name_of(self, arm: str) -> str:
@@ -88,6 +88,11 @@ class Arms:
         tell: Callable[[int], None],
     ) -> list[Answer]:
         """The arm's answers to tokenised prompts; those in the cache are not generated again."""
+        if self.resolved.head != "words":
+            raise RunError(
+                f"The run {self.resolved.run_id} made a model that scores answers and writes none.",
+                "Evaluate it on the pairs of the holdout, or name a run of a method that writes.",
+            )
         settings = {
             "base": (self.base if arm == "base" else self.resolved).base_hash,
             "adapter": self.resolved.adapter_hash if arm == "tuned" else None,

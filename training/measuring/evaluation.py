@@ -1,8 +1,9 @@
 """Evaluation: a tuned model beside its base on the sealed holdout, with intervals.
 
-Three questions: how surprised is each by the answers that people vouch for (paired, token-weighted, resampled by
-group), how often do the generated answers keep the house's form (the plan's regular expressions), and do they stop by
-themselves. The rows behind every number are kept: `nll.parquet` and `generations.jsonl`.
+Four questions: how surprised is each by the answers that people vouch for (paired, token-weighted, resampled by
+group), how often do the generated answers keep the house's form (the plan's regular expressions), do they stop by
+themselves, and does the tuned model rank the two answers of a pair as people did. The rows behind every number are
+kept: `nll.parquet`, `generations.jsonl` and `pairs.parquet`. Of a reward model only the last is asked.
 """
 
 from __future__ import annotations
@@ -22,6 +23,13 @@ from pitchpipe.training.measuring.arms import ARMS, Arms
 from pitchpipe.training.measuring.exact_answers import report_exact_answers
 from pitchpipe.training.measuring.generation import Answer
 from pitchpipe.training.measuring.intervals import clustered_difference, wilson
+from pitchpipe.training.measuring.pair_accuracy import (
+    implicit_margins,
+    measure_rewards,
+    read_holdout_pairs,
+    report_accuracy,
+    write_pairs,
+)
 from pitchpipe.training.measuring.scoring import Score, score_answers
 from pitchpipe.training.plans.measure_plans import EvaluatePlan
 from pitchpipe.training.rows.formats import choose_references
@@ -30,39 +38,64 @@ from pitchpipe.training.runs.run_folders import SUMMARY, finite, write_json, wri
 
 
 def evaluate(folder: Path, plan: EvaluatePlan) -> None:
-    """Measures both arms and writes evaluation.json, nll.parquet and generations.jsonl."""
+    """Measures the run by what its model does, and writes evaluation.json and the rows behind it."""
     patterns, results = compile_checks(plan.checks), compile_checks(plan.exact_answers)
     write_progress(folder, "reading the snapshot")
     snapshot, rows = read_snapshot(Path(plan.snapshot))
     arms = Arms(plan.run, plan.precision, plan.attention)
-    references = holdout_references(rows)
-    prompts = holdout_prompts(rows)[: plan.max_prompts or None]
     check_same_inputs(folder, _inputs(snapshot, arms))
     write_json(folder / "environment.json", environment())
+    report: dict[str, Any] = {
+        "snapshot_id": snapshot["snapshot_id"],
+        "run": arms.resolved.run_id,
+        "base": arms.base.name,
+        "precision": plan.precision,
+    }
+    if arms.resolved.head == "score":
+        report["preference"] = measure_rewards(folder, arms, rows, plan.max_length, plan.batch_size)
+        summary = {"preference": _short(report["preference"])}
+    else:
+        report |= _measure_writer(folder, plan, arms, rows, patterns, results)
+        summary = summarise(report)
+    write_json(folder / "evaluation.json", report)
+    write_json(folder / SUMMARY, summary)
+    seal_run(folder, plan, snapshot["snapshot_id"], parent=arms.resolved.run_id)
+
+
+def _measure_writer(
+    folder: Path,
+    plan: EvaluatePlan,
+    arms: Arms,
+    rows: pl.DataFrame,
+    patterns: dict[str, re.Pattern[str]],
+    results: dict[str, re.Pattern[str]],
+) -> dict[str, Any]:
+    """The report on a model that writes, beside its base."""
+    references = holdout_references(rows)
+    prompts = holdout_prompts(rows)[: plan.max_prompts or None]
+    pairs, pairs_too_long = read_holdout_pairs(rows, arms.encoder, plan.max_length)
     pieces = [
         (arms.encoder.prompt(row["prompt"]), arms.encoder.answer(row["completion"][0]["content"])) for row in references
     ]
     fitting = [index for index, (prompt, answer) in enumerate(pieces) if len(prompt) + len(answer) <= plan.max_length]
     asked = [arms.encoder.prompt(prompt["messages"]) for prompt in prompts]
-    scores, answers = _measure(folder, plan, arms, [pieces[index] for index in fitting], asked)
     kept = [references[index] for index in fitting]
+    sides = [(pair.prompt, pair.chosen) for pair in pairs] + [(pair.prompt, pair.rejected) for pair in pairs]
+    all_scores, answers = _measure(folder, plan, arms, [pieces[index] for index in fitting] + sides, asked)
+    scores = {arm: found[: len(kept)] for arm, found in all_scores.items()}
+    margins = implicit_margins({arm: found[len(kept) :] for arm, found in all_scores.items()})
     groups = dict(zip(rows["row_id"], rows["group_id"], strict=True))
     _write_nll(folder, kept, scores)
     _write_generations(folder, prompts, answers, arms)
-    report = {
-        "snapshot_id": snapshot["snapshot_id"],
-        "run": arms.resolved.run_id,
-        "base": arms.base.name,
-        "precision": plan.precision,
+    write_pairs(folder, pairs, margins)
+    return {
         "holdout": {"scored": len(kept), "too_long": len(references) - len(kept), "answered": len(prompts)},
         "nll": _nll_report(kept, groups, scores, plan) if kept else None,
         "checks": {name: _check_report(pattern, prompts, answers, plan) for name, pattern in patterns.items()},
         "exact_answers": _exact_report(results, prompts, references, answers, plan),
         "behaviour": {arm: _behaviour(answers[arm]) for arm in ARMS},
+        "preference": {"by": "likelihood", **report_accuracy(pairs, margins, pairs_too_long)} if pairs else None,
     }
-    write_json(folder / "evaluation.json", report)
-    write_json(folder / SUMMARY, summarise(report))
-    seal_run(folder, plan, snapshot["snapshot_id"], parent=arms.resolved.run_id)
 
 
 def _measure(
@@ -127,8 +160,7 @@ def _inputs(snapshot: dict[str, Any], arms: Arms) -> dict[str, Any]:
         "snapshot_id": snapshot["snapshot_id"],
         "snapshot_rows_sha256": snapshot["files"]["rows.parquet"]["sha256"],
         "base_model_hash": arms.base.base_hash,
-        "weights_hash": arms.resolved.base_hash if arms.resolved.is_whole else None,
-        "adapter_hash": arms.resolved.adapter_hash,
+        "adapter_hash": arms.resolved.base_hash if arms.resolved.is_whole else arms.resolved.adapter_hash,
         "chat_template_hash": arms.encoder.template_hash,
     }
 
@@ -240,4 +272,9 @@ def summarise(report: dict[str, Any]) -> dict[str, Any]:
         "exact_answers": report["exact_answers"],
         "stop_rate": {arm: report["behaviour"][arm]["stop_rate"]["share"] for arm in ARMS},
         "mean_tokens": {arm: report["behaviour"][arm]["mean_tokens"] for arm in ARMS},
+        "preference": _short(report["preference"]),
     }
+
+
+def _short(preference: dict[str, Any] | None) -> dict[str, Any] | None:
+    return preference and {name: preference[name] for name in ("by", "pairs", "accuracy", "low", "high")}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pitchpipe.store.errors import RunError
 from pitchpipe.store.identity import hash_file, hash_value
+from pitchpipe.training.models.checking import check_adapter, check_base_of_run, check_model_folder
 from pitchpipe.training.models.embedded_model import prepare_embedded_model, read_origin
 from pitchpipe.training.runs.run_folders import read_json, read_manifest
 
@@ -60,7 +61,7 @@ def resolve_model(name: str) -> ResolvedModel:
     if (path / "plan.toml").is_file():
         return _resolve_run(path)
     folder = path if path.is_dir() else _fetch(name)
-    _check_folder(name, folder)
+    check_model_folder(name, folder)
     return ResolvedModel(name, folder, hash_weights(folder))
 
 
@@ -74,9 +75,10 @@ def _resolve_run(folder: Path) -> ResolvedModel:
     run_id, weights = str(manifest["run_id"]), folder / WEIGHTS
     head = _HEADS.get(manifest.get("method", ""), "words")
     if not (weights / "adapter_config.json").is_file():
-        _check_folder(str(folder), weights)
+        check_model_folder(str(folder), weights)
         return ResolvedModel(str(folder), weights, hash_weights(weights), run_id=run_id, base_run=run_id, head=head)
     base = resolve_base(folder)
+    check_adapter(folder, weights)
     return ResolvedModel(
         base.name, base.folder, base.base_hash, weights, hash_weights(weights), run_id, base.base_run, head
     )
@@ -86,7 +88,9 @@ def resolve_base(folder: Path) -> ResolvedModel:
     """The model that a finished run was tuned on: what its base arm answers with."""
     inputs = read_json(folder / "inputs.json")
     beside = folder.parent / str(inputs.get("base_run"))  # workspaces move, and a run is then found by its id
-    base = resolve_model(str(beside) if (beside / "plan.toml").is_file() else inputs["base_model"])
+    place = str(beside if (beside / "plan.toml").is_file() else inputs.get("base_model"))
+    check_base_of_run(folder, place, inputs)
+    base = resolve_model(place)
     if base.base_hash != inputs["base_model_hash"]:
         raise RunError(
             f"The base model {inputs['base_model']!r} is not the one that the run {folder.name} was tuned on.",
@@ -113,22 +117,6 @@ def _fetch(name: str) -> Path:
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise RunError(f"There is no model {name!r} here, and it could not be fetched: {reason}", advice) from None
-
-
-def _check_folder(name: str, folder: Path) -> None:
-    config = read_json(folder / "config.json")
-    if not config:
-        raise RunError(f"The folder of the model {name!r} has no config.json.", "Name a folder that holds a model.")
-    if "auto_map" in config:
-        raise RunError(
-            f"The model {name!r} brings its own program code, which would have to be run to load it.",
-            "Use a model of an architecture that transformers knows; code from models is never run.",
-        )
-    if not list(folder.glob("*.safetensors")):
-        raise RunError(
-            f"The model {name!r} has no weights in safetensors.",
-            "Convert them with save_pretrained(); pickled weights can run code and are refused.",
-        )
 
 
 def hash_weights(folder: Path) -> str:

@@ -8,6 +8,7 @@ of it.
     truncated  learned, but its end was cut (it then has no end of turn)
     too_long   left out: longer than the plan allows
     dropped    left out by a rule of the formats
+    held_back  not learned, but measured on the way
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pitchpipe.store.errors import RunError
 from pitchpipe.training.rows.formats import DroppedRow, FormatResult
 from pitchpipe.training.tokens.tokenizing import IGNORED, ChatEncoder
 
+HELD_BACK = "held_back"
 _SCHEMA = {
     "row_id": pl.String,
     "status": pl.String,
@@ -42,12 +44,13 @@ class Ledger:
     """`drop`, `truncate` or `fail`."""
     rows: list[dict[str, Any]] = field(default_factory=list)
     learned: list[dict[str, Any]] = field(default_factory=list)
-    """Trainer rows: input_ids and labels (sft), or prompt_ids, chosen_ids and rejected_ids (dpo)."""
+    """Trainer rows: token ids by the columns of the method, with what else of the row the trainer needs."""
 
     def count(self) -> dict[str, int]:
         """Rows by status; they add up to the rows considered."""
         counts = Counter(row["status"] for row in self.rows)
-        return {status: counts[status] for status in ("kept", "truncated", "too_long", "dropped")}
+        named = {status: counts[status] for status in ("kept", "truncated", "too_long", "dropped")}
+        return named | ({HELD_BACK: counts[HELD_BACK]} if counts[HELD_BACK] else {})
 
     def frame(self) -> pl.DataFrame:
         """The ledger as a table, in order of row id."""
@@ -56,7 +59,8 @@ class Ledger:
     def add_dropped(self, dropped: list[DroppedRow]) -> None:
         """Lists the rows that the formats left out."""
         for row in dropped:
-            self.rows.append({"row_id": row.row_id, "status": "dropped", "why": f"{row.rule}: {row.reason}"})
+            status = HELD_BACK if row.rule == HELD_BACK else "dropped"
+            self.rows.append({"row_id": row.row_id, "status": status, "why": f"{row.rule}: {row.reason}"})
 
     def place(self, row_id: str, prompt: list[int], answer: list[int], rejected: list[int] | None = None) -> bool:
         """Lists a tokenised row and says whether it is learned (perhaps cut to `max_length` by the caller)."""
@@ -89,29 +93,68 @@ class Ledger:
             )
 
 
-def build_sft_ledger(result: FormatResult, encoder: ChatEncoder, max_length: int, over_length: str) -> Ledger:
-    """Tokenises instruction rows; only the answer and its end of turn carry labels."""
+def build_sft_ledger(
+    result: FormatResult, encoder: ChatEncoder, max_length: int, over_length: str, columns: tuple[str, ...] = ()
+) -> Ledger:
+    """Tokenises instruction rows; only the answer and its end of turn carry labels.
+
+    Here as below, `columns` names what else of a row goes to the trainer (weight, label_smoothing).
+    """
+    ledger = Ledger(max_length, over_length)
+    ledger.add_dropped(result.dropped)
+    prompts = encoder.prompts([row["prompt"] for row in result.kept])
+    answers = encoder.answers([row["completion"][0]["content"] for row in result.kept])
+    for row, prompt, answer in zip(result.kept, prompts, answers, strict=True):
+        if ledger.place(row["row_id"], prompt, answer):
+            ids = (prompt + answer)[:max_length]
+            labels = ([IGNORED] * len(prompt) + answer)[:max_length]
+            ledger.learned.append({"input_ids": ids, "labels": labels, **_also(row, columns)})
+    ledger.check(result.considered)
+    return ledger
+
+
+def build_dpo_ledger(
+    result: FormatResult, encoder: ChatEncoder, max_length: int, over_length: str, columns: tuple[str, ...] = ()
+) -> Ledger:
+    """Tokenises pairs; the longer side decides whether a pair fits."""
+    ledger = Ledger(max_length, over_length)
+    ledger.add_dropped(result.dropped)
+    prompts = encoder.prompts([row["prompt"] for row in result.kept])
+    sides = [encoder.answers([row[side][0]["content"] for row in result.kept]) for side in ("chosen", "rejected")]
+    for row, prompt, chosen, rejected in zip(result.kept, prompts, *sides, strict=True):
+        if ledger.place(row["row_id"], prompt, chosen, rejected):
+            room = max_length - len(prompt)
+            ids = {"prompt_ids": prompt, "chosen_ids": chosen[:room], "rejected_ids": rejected[:room]}
+            ledger.learned.append({**ids, **_also(row, columns)})
+    ledger.check(result.considered)
+    return ledger
+
+
+def build_reward_ledger(
+    result: FormatResult, encoder: ChatEncoder, max_length: int, over_length: str, columns: tuple[str, ...] = ()
+) -> Ledger:
+    """Tokenises pairs for a model that scores conversations: each side is prompt and answer in one."""
+    ledger = build_dpo_ledger(result, encoder, max_length, over_length, ("margin", *columns))
+    for row in ledger.learned:
+        prompt = row.pop("prompt_ids")
+        row["chosen_ids"], row["rejected_ids"] = prompt + row["chosen_ids"], prompt + row["rejected_ids"]
+    return ledger
+
+
+def build_kto_ledger(
+    result: FormatResult, encoder: ChatEncoder, max_length: int, over_length: str, columns: tuple[str, ...] = ()
+) -> Ledger:
+    """Tokenises answers with their thumb, up (True) or down."""
     ledger = Ledger(max_length, over_length)
     ledger.add_dropped(result.dropped)
     for row in result.kept:
         prompt, answer = encoder.prompt(row["prompt"]), encoder.answer(row["completion"][0]["content"])
         if ledger.place(row["row_id"], prompt, answer):
-            ids = (prompt + answer)[:max_length]
-            labels = ([IGNORED] * len(prompt) + answer)[:max_length]
-            ledger.learned.append({"input_ids": ids, "labels": labels})
+            ids = {"prompt_ids": prompt, "completion_ids": answer[: max_length - len(prompt)]}
+            ledger.learned.append({**ids, "label": row["label"], **_also(row, columns)})
     ledger.check(result.considered)
     return ledger
 
 
-def build_dpo_ledger(result: FormatResult, encoder: ChatEncoder, max_length: int, over_length: str) -> Ledger:
-    """Tokenises pairs; the longer side decides whether a pair fits."""
-    ledger = Ledger(max_length, over_length)
-    ledger.add_dropped(result.dropped)
-    for row in result.kept:
-        prompt = encoder.prompt(row["prompt"])
-        chosen, rejected = (encoder.answer(row[side][0]["content"]) for side in ("chosen", "rejected"))
-        if ledger.place(row["row_id"], prompt, chosen, rejected):
-            room = max_length - len(prompt)
-            ledger.learned.append({"prompt_ids": prompt, "chosen_ids": chosen[:room], "rejected_ids": rejected[:room]})
-    ledger.check(result.considered)
-    return ledger
+def _also(row: dict[str, Any], columns: tuple[str, ...]) -> dict[str, Any]:
+    return {name: row[name] for name in columns}

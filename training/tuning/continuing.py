@@ -21,10 +21,11 @@ from pitchpipe.training.runs.checkpoints import (
     rewind_lines,
 )
 from pitchpipe.training.runs.run_folders import METRICS, read_metrics
+from pitchpipe.training.tuning.watching import Watch
 
 
-def train(trainer: Any, folder: Path) -> None:
-    """Trains to the end, from the last whole checkpoint when there is one."""
+def train(trainer: Any, folder: Path, watch: Watch) -> None:
+    """Trains to the end, or until the watch stops it, from the last whole checkpoint when there is one."""
     clear_torn_checkpoints(folder)
     checkpoint = last_whole_checkpoint(folder)
     rewind_lines(folder / METRICS, checkpoint_step(checkpoint))
@@ -32,7 +33,7 @@ def train(trainer: Any, folder: Path) -> None:
         trainer.train()
         return
     state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
-    if state.global_step >= state.max_steps:
+    if watch.is_done(state.global_step, state.max_steps):
         # Resumed at its last step, the trainer would take one more, so the weights are only loaded.
         trainer._load_from_checkpoint(str(checkpoint))
         trainer.state = state

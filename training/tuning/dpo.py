@@ -9,6 +9,7 @@ from trl import DPOTrainer
 
 from pitchpipe.training.tuning.job import Job
 from pitchpipe.training.tuning.reference import freeze_reference, reference_of
+from pitchpipe.training.tuning.soft_losses import Watched, carry_columns, soft_pair_loss
 
 
 class TokenisedDPOTrainer(DPOTrainer):  # type: ignore[misc]
@@ -18,8 +19,32 @@ class TokenisedDPOTrainer(DPOTrainer):  # type: ignore[misc]
     without a count.
     """
 
+    precompute_ref_logps: bool
+
     def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:
         return dataset
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False) -> Any:
+        if "label_smoothing" not in inputs:
+            return super()._compute_loss(model, inputs, return_outputs)
+        smoothing, weight = inputs.pop("label_smoothing"), inputs.pop("weight")
+        known = self.precompute_ref_logps
+        if not known:
+            references = self.compute_ref_log_probs(self.ref_model or self.model, inputs)
+            inputs["ref_chosen_logps"], inputs["ref_rejected_logps"] = references
+        watched, self.precompute_ref_logps = Watched(model), True
+        try:
+            super()._compute_loss(watched, inputs, return_outputs)  # for its metrics
+        finally:
+            self.precompute_ref_logps = known
+        log_probs = watched.outputs[0].log_probs[:, -(inputs["completion_mask"].size(1) - 1) :]
+        chosen, rejected = log_probs.sum(1).chunk(2)
+        moved = (chosen - inputs["ref_chosen_logps"]) - (rejected - inputs["ref_rejected_logps"])
+        loss = (weight * soft_pair_loss(self.beta * moved, smoothing)).mean()
+        if "sft" in self.loss_types:
+            tokens = inputs["completion_mask"][:, 1:].chunk(2)[0].sum()
+            loss = loss - self.loss_weights[self.loss_types.index("sft")] * (weight * chosen).sum() / tokens
+        return loss
 
 
 def build_trainer(job: Job, config: Any, model: Any, adapter: Any | None, callbacks: list[Any]) -> DPOTrainer:
@@ -36,6 +61,8 @@ def build_trainer(job: Job, config: Any, model: Any, adapter: Any | None, callba
     )
     if len(trainer.train_dataset) != len(learned):
         raise AssertionError(f"the trainer has {len(trainer.train_dataset)} pairs, the ledger {len(learned)}")
+    if job.plan.soft_labels:
+        carry_columns(trainer, ("weight", "label_smoothing"))
     return trainer
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,18 @@ from pitchpipe.training.runs.run_folders import SUMMARY, read_metrics, write_jso
 from pitchpipe.training.tuning.job import Job
 from pitchpipe.training.tuning.methods import find_method, tell_facts
 from pitchpipe.training.tuning.model_card import write_model_card
+from pitchpipe.training.tuning.samples import answer_samples, append_samples
+from pitchpipe.training.tuning.watching import Watch
 
 
-def finish(job: Job, trainer: Any, seconds: float) -> None:
+def finish(job: Job, trainer: Any, watch: Watch, seconds: float) -> None:
     """Saves the weights, has the model do what it learned on a few rows, and seals the folder."""
     folder = job.folder
     write_progress(folder, "saving", trainer.state.global_step, trainer.state.max_steps)
     save_weights(trainer.model, job)
-    summary = _summarise(job, trainer, seconds)
+    summary = _summarise(job, trainer, seconds) | watch.summarise(trainer.state.global_step, trainer.state.max_steps)
     write_json(folder / SUMMARY, summary)
-    write_samples(job, trainer.model)
+    write_samples(job, trainer.model, watch.best_step or trainer.state.global_step)
     write_model_card(job, summary)
     resolved = job.resolved
     seal_run(folder, job.plan, job.snapshot["snapshot_id"], base_model=resolved.name, parent=resolved.run_id)
@@ -31,8 +32,8 @@ def finish(job: Job, trainer: Any, seconds: float) -> None:
 
 
 def _summarise(job: Job, trainer: Any, seconds: float) -> dict[str, Any]:
-    metrics = read_metrics(job.folder)
-    summary = {
+    metrics = [line for line in read_metrics(job.folder) if "loss" in line]
+    return {
         "rows": {"considered": job.result.considered, **job.ledger.count()},
         "steps": trainer.state.global_step,
         "seconds": round(seconds, 1),
@@ -43,13 +44,6 @@ def _summarise(job: Job, trainer: Any, seconds: float) -> dict[str, Any]:
         "final_loss": metrics[-1]["loss"],
         **tell_facts(job, trainer, metrics),
     }
-    lost = next((metric["step"] for metric in metrics if metric["loss"] is None), None)
-    if lost is not None:
-        summary["warning"] = {
-            "happened": f"The loss was no finite number at step {lost}; the model has most likely learned nothing.",
-            "advice": f"Lower the learning rate, which was {job.plan.learning_rate:g}, and tune again.",
-        }
-    return summary
 
 
 def _gaps(metrics: list[dict[str, Any]]) -> list[float]:
@@ -92,16 +86,8 @@ def save_whole_model(model: Any, tokenizer: Any, target: Path, resolved: Resolve
         raise RunError(f"No weights were written to {target}.", "See log.txt in the run folder.")
 
 
-def write_samples(job: Job, model: Any) -> None:
+def write_samples(job: Job, model: Any, step: int) -> None:
     """A few training prompts with the tuned model's answers, for a first look; a model that scores writes none."""
-    from pitchpipe.training.measuring.generation import generate_answers
-
     is_writer = find_method(job.plan.method).head == "words"
     chosen = job.result.kept[: job.plan.samples] if is_writer else []
-    prompts = [job.encoder.prompt(row["prompt"]) for row in chosen]
-    answers = generate_answers(model, job.encoder, prompts, max_new_tokens=64, batch_size=32) if prompts else []
-    lines = [
-        json.dumps({"row_id": row["row_id"], "prompt": row["prompt"], "answer": answer.text}, ensure_ascii=False) + "\n"
-        for row, answer in zip(chosen, answers, strict=True)
-    ]
-    (job.folder / "samples.jsonl").write_text("".join(lines), encoding="utf-8")
+    append_samples(job.folder, answer_samples(model, job.encoder, chosen, step, job.plan.max_new_tokens))

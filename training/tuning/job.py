@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,3 +25,5 @@ class Job:
     encoder: ChatEncoder
     result: FormatResult
     ledger: Ledger
+    held_back: list[dict[str, Any]] = field(default_factory=list)
+    """Rows of the method's form that are measured on the way and not learned."""

@@ -4,6 +4,10 @@
 |---|---|---|---|
 | sft | SFTConfig | input_ids, labels | words |
 | dpo | DPOConfig | prompt_ids, chosen_ids, rejected_ids | words |
+| kto | KTOConfig | prompt_ids, completion_ids, label | words |
+| reward | RewardConfig | chosen_ids, rejected_ids, margin | a score |
+
+With `soft_labels` the rows have `weight` as well, and those of pairs `label_smoothing` (`soft_losses.py`).
 
 To add a method: write `tuning/<method>.py` with `build_trainer` and `tell_facts` (see `sft.py` for the smallest), a
 function that fills its ledger, one that turns the plan into TRL's arguments, and an entry in METHODS.
@@ -19,7 +23,13 @@ from typing import Any, Literal
 from pitchpipe.store.errors import UsageError
 from pitchpipe.training.plans.train_plan import TrainPlan
 from pitchpipe.training.rows.formats import FormatResult
-from pitchpipe.training.tokens.ledger import Ledger, build_dpo_ledger, build_sft_ledger
+from pitchpipe.training.tokens.ledger import (
+    Ledger,
+    build_dpo_ledger,
+    build_kto_ledger,
+    build_reward_ledger,
+    build_sft_ledger,
+)
 from pitchpipe.training.tokens.tokenizing import ChatEncoder
 from pitchpipe.training.tuning.job import Job
 
@@ -34,8 +44,8 @@ class Method:
     """The form of `training/rows/formats.py` whose rows it considers."""
     config: str
     """TRL's class of its configuration."""
-    ledger: Callable[[FormatResult, ChatEncoder, int, str], Ledger]
-    """Tokenises the rows: (rows, encoder, max_length, over_length)."""
+    ledger: Callable[[FormatResult, ChatEncoder, int, str, tuple[str, ...]], Ledger]
+    """Tokenises the rows: (rows, encoder, max_length, over_length, further columns)."""
     arguments: Callable[[TrainPlan], dict[str, Any]]
     """Arguments of the configuration that only this method has."""
     module: str
@@ -48,10 +58,17 @@ class Method:
     """What the model ends in: a language-model head, or one number."""
     has_reference: bool = False
     """It holds the policy to a frozen reference."""
+    soft_columns: tuple[str, ...] = ("weight",)
+    """What of a row its loss obeys when the plan says `soft_labels`."""
 
 
 def _sft_arguments(plan: TrainPlan) -> dict[str, Any]:
     packing = plan.layout == "packed"
+    _refuse_other_losses(plan, "loss_type")
+    if packing and plan.soft_labels:
+        raise UsageError(
+            "Packed rows cannot have weights of their own.", "Set `layout` to grouped, or `soft_labels` to false."
+        )
     return {
         "max_length": plan.max_length,
         "packing": packing,
@@ -64,10 +81,36 @@ def _sft_arguments(plan: TrainPlan) -> dict[str, Any]:
 
 def _dpo_arguments(plan: TrainPlan) -> dict[str, Any]:
     losses = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, plan.sft_weight]} if plan.sft_weight else {}
+    _refuse_other_losses(plan, "loss_type", "loss_weights", "ld_alpha", "f_divergence_type", "use_weighting")
     return {"max_length": None, "beta": plan.beta, **losses}
 
 
+def _kto_arguments(plan: TrainPlan) -> dict[str, Any]:
+    if plan.batch_size < 2:
+        raise UsageError(
+            "KTO estimates how far the policy has moved by the other answers of a batch, and batch_size is 1.",
+            "Set `batch_size` to 2 or more.",
+        )
+    # Each answer is also read with the prompt of its neighbour in the batch, so batches must stay as they were made.
+    return {"max_length": None, "beta": plan.beta, "train_sampling_strategy": "sequential"}
+
+
+def _reward_arguments(plan: TrainPlan) -> dict[str, Any]:  # noqa: ARG001 (all methods are called alike)
+    return {"max_length": None}
+
+
+def _refuse_other_losses(plan: TrainPlan, *names: str) -> None:
+    """Soft labels are defined for the plain loss; a change to it by an override would be lost without a word."""
+    changed = [name for name in names if name in plan.trl_overrides]
+    if plan.soft_labels and changed:
+        raise UsageError(
+            f"Soft labels have a loss of their own, and the plan overrides {', '.join(changed)}.",
+            "Leave out one of the two.",
+        )
+
+
 _HERE = "pitchpipe.training.tuning"
+_PAIR = ("weight", "label_smoothing")
 METHODS = {
     "sft": Method("instruction tuning", "sft", "SFTConfig", build_sft_ledger, _sft_arguments, f"{_HERE}.sft"),
     "dpo": Method(
@@ -78,6 +121,26 @@ METHODS = {
         _dpo_arguments,
         f"{_HERE}.dpo",
         has_reference=True,
+        soft_columns=_PAIR,
+    ),
+    "kto": Method(
+        "preference tuning on thumbs (KTO)",
+        "kto",
+        "KTOConfig",
+        build_kto_ledger,
+        _kto_arguments,
+        f"{_HERE}.kto",
+        has_reference=True,
+    ),
+    "reward": Method(
+        "reward modelling",
+        "reward",
+        "RewardConfig",
+        build_reward_ledger,
+        _reward_arguments,
+        f"{_HERE}.reward",
+        head="score",
+        soft_columns=_PAIR,
     ),
 }
 
@@ -99,7 +162,9 @@ def config_class(method: str) -> type[Any]:
 
 def build_ledger(plan: TrainPlan, result: FormatResult, encoder: ChatEncoder) -> Ledger:
     """The token ids and the fate of every row, as the plan's method needs them."""
-    return find_method(plan.method).ledger(result, encoder, plan.max_length, plan.over_length)
+    method = find_method(plan.method)
+    columns = method.soft_columns if plan.soft_labels else ()
+    return method.ledger(result, encoder, plan.max_length, plan.over_length, columns)
 
 
 def build_trainer(job: Job, config: Any, model: Any, adapter: Any | None, callbacks: list[Any]) -> Any:

@@ -41,7 +41,7 @@ def write_model_card(job: Job, summary: dict[str, Any]) -> None:
         f"| started from | {f'run `{resolved.run_id}`' if resolved.run_id else 'the base model'} |",
         f"| snapshot | `{snapshot['snapshot_id']}` ({snapshot.get('name', '')}) |",
         f"| rows | {rows['kept']} learned whole, {rows['truncated']} cut, {rows['too_long']} too long, "
-        f"{rows['dropped']} left out by rule, of {rows['considered']} |",
+        f"{rows['dropped']} left out by rule, {rows.get('held_back', 0)} held back, of {rows['considered']} |",
         f"| steps | {summary['steps']} of {plan.batch_size * plan.accumulation} rows, rate {plan.learning_rate:g}, "
         f"{plan.schedule} |",
         f"| trained | {_trained(job, summary)} |",

@@ -27,6 +27,7 @@ _DIALS = {
     "bf16": "precision",
     "packing": "layout",
     "train_sampling_strategy": "layout",
+    "report_to": "report_to",
 }
 """TRL's arguments that have a dial of ours."""
 _OURS = (
@@ -37,6 +38,9 @@ _OURS = (
     "use_cpu",
     "trust_remote_code",
     "push_to_hub",
+    "trackio_space_id",
+    "trackio_bucket_id",
+    "trackio_static_space_id",
 )
 """TRL's arguments on which the promises of a run folder rest."""
 
@@ -87,7 +91,7 @@ def build_config(plan: TrainPlan, scratch: Path, on_accelerator: bool, precision
         "save_strategy": "steps" if plan.checkpoint_every else "no",
         "save_steps": plan.checkpoint_every or 1,
         "save_total_limit": 2,
-        "report_to": "none",
+        "report_to": plan.report_to or "none",
         "disable_tqdm": True,
         "dataloader_pin_memory": on_accelerator,
         "train_sampling_strategy": "random",

@@ -71,8 +71,10 @@ def _take_over(model: Any, resolved: ResolvedModel, head: str) -> Any:
     # An adapter of a writing model knows no head, so its matrices go into one that does.
     config = LoraConfig.from_pretrained(resolved.adapter)
     config.task_type, config.modules_to_save, config.inference_mode = _TASKS[head], ["score"], False
+    matrices = load_file(resolved.adapter / "adapter_model.safetensors")
+    matrices["base_model.model.score.weight"] = model.score.weight.detach().clone()
     model = get_peft_model(model, config)
-    left = set_peft_model_state_dict(model, load_file(resolved.adapter / "adapter_model.safetensors"))
+    left = set_peft_model_state_dict(model, matrices)
     if left.unexpected_keys:
         raise RunError(
             f"The adapter of the run {resolved.run_id} does not fit: {left.unexpected_keys[:3]}.",

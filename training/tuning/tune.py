@@ -28,21 +28,25 @@ from pitchpipe.training.runs.records import (
     environment,
 )
 from pitchpipe.training.runs.run_folders import read_json, write_progress
+from pitchpipe.training.tokens.token_cache import TokenCache
 from pitchpipe.training.tokens.tokenizing import ChatEncoder
 from pitchpipe.training.tuning.continuing import MarginCheck, train
+from pitchpipe.training.tuning.dev_rows import hold_back
 from pitchpipe.training.tuning.finishing import finish
 from pitchpipe.training.tuning.job import Job
 from pitchpipe.training.tuning.methods import build_ledger, build_trainer, find_method
-from pitchpipe.training.tuning.monitor import Monitor, stop_if_asked
+from pitchpipe.training.tuning.monitor import stop_if_asked
 from pitchpipe.training.tuning.overrides import build_config
 from pitchpipe.training.tuning.reference import reference_of
 from pitchpipe.training.tuning.starting import load_start
+from pitchpipe.training.tuning.watching import build_watch, check_watch
 
 
 def tune(folder: Path, plan: TrainPlan) -> None:
     """Trains in `folder` as the plan says; continues from the last whole checkpoint when there is one."""
     began = time.monotonic()
     write_progress(folder, "reading the snapshot")
+    check_watch(plan)
     config = build_config(plan, folder / CHECKPOINTS, has_accelerator(), choose_precision(plan.precision))
     job = read_job(folder, plan)
     inputs = inputs_of(job)
@@ -53,26 +57,33 @@ def tune(folder: Path, plan: TrainPlan) -> None:
     job.ledger.frame().write_parquet(folder / "ledger.parquet")
     stop_if_asked()
     write_progress(folder, "loading the model")
-    trainer = _build(job, config, [Monitor(folder)])
-    train(trainer, folder)
+    watch = build_watch(job)
+    trainer = _build(job, config, [watch.monitor])
+    watch.attach(trainer)
+    train(trainer, folder, watch)
     stop_if_asked()
-    finish(job, trainer, time.monotonic() - began)
+    watch.choose_weights(trainer.model)
+    finish(job, trainer, watch, time.monotonic() - began)
 
 
 def read_job(folder: Path, plan: TrainPlan) -> Job:
     """The plan's rows, tokenised and measured, and the model that it starts from, not yet loaded."""
     snapshot, rows = read_snapshot(Path(plan.snapshot))
     resolved = resolve_model(plan.model)
-    encoder = ChatEncoder(load_tokenizer(resolved.folder))
+    encoder = ChatEncoder(load_tokenizer(resolved.folder), TokenCache())
     encoder.check_template()
+    method = find_method(plan.method)
+    # How sure people were of a pair is its smoothing, and of an answer its weight; both at once would count it twice.
+    is_pair = "label_smoothing" in method.soft_columns
     policy = FormatPolicy(
         plan.minimum_rating,
         minimum_support=plan.minimum_support,
         soft_labels=plan.soft_labels,
-        confidence_weights=plan.soft_labels,
+        confidence_weights=plan.soft_labels and not is_pair,
     )
-    result = _first_rows(build_rows(find_method(plan.method).form, rows, policy), plan.max_rows)
-    return Job(folder, plan, snapshot, resolved, encoder, result, build_ledger(plan, result, encoder))
+    result, held_back = hold_back(build_rows(method.form, rows, policy), rows, plan.dev_share)
+    result = _first_rows(result, plan.max_rows)
+    return Job(folder, plan, snapshot, resolved, encoder, result, build_ledger(plan, result, encoder), held_back)
 
 
 def inputs_of(job: Job) -> dict[str, Any]:

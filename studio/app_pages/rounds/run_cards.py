@@ -14,6 +14,8 @@ from pitchpipe.studio.running import list_run_folders, register_finished_runs
 from pitchpipe.training.plans.measure_plans import EvaluatePlan
 from pitchpipe.training.plans.train_plan import TrainPlan
 from pitchpipe.training.runs.run_folders import RunState, RunStatus, read_plan, read_state
+from pitchpipe.training.tuning.advice import Finding
+from pitchpipe.training.tuning.standing import find_standing
 
 
 def take_finished_runs(store: Store) -> None:
@@ -81,8 +83,39 @@ def show_state(state: RunState, latest: dict[str, Any]) -> None:
         status=state.status.value,
         words=describe_progress(state, latest),
         share=100 if state.status is RunStatus.FINISHED else round(100 * state.step / max(state.total_steps, 1), 1),
-        left=f"about {state.eta_seconds:.0f} s left" if state.eta_seconds else "",
+        left=f"about {describe_seconds(state.eta_seconds)} left" if state.eta_seconds else "",
     )
+
+
+def describe_seconds(seconds: float) -> str:
+    """A stretch of time in the unit that people would use.
+
+    >>> describe_seconds(41.0), describe_seconds(260.0), describe_seconds(9000.0)
+    ('41 s', '4 min', '2.5 h')
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def show_advice(findings: list[Finding]) -> None:
+    """A card a finding: what the curves say is wrong, and the change to make."""
+    for finding in findings:
+        show_constant(
+            '<div class="pp-advice"><b>{happened}</b><span>{advice}</span><i>{rule}</i></div>',
+            happened=finding.happened.replace("`", ""),
+            advice=finding.advice.replace("`", ""),
+            rule=f"rule {finding.rule.replace('_', ' ')}, step {finding.step}",
+        )
+
+
+def mark_steps(metrics: list[dict[str, Any]], state: RunState) -> list[tuple[int, str]]:
+    """What to point at on the curve of the loss: the best measurement, once there is one after it."""
+    standing = find_standing(metrics)
+    if standing.best_step is None or not standing.since_best:
+        return []
+    kept = state.summary.get("dev", {}).get("weights_of_step") == standing.best_step
+    return [(standing.best_step, "best on held back rows" + (", kept" if kept else ""))]
 
 
 def describe_progress(state: RunState, latest: dict[str, Any]) -> str:
@@ -96,6 +129,8 @@ def describe_progress(state: RunState, latest: dict[str, Any]) -> str:
         words.append(f"{latest['tokens_per_second']:.0f} tokens/s")
     if state.status is RunStatus.FINISHED and state.summary.get("seconds"):
         words.append(f"{state.summary['seconds']:.0f} s in all")
+    if state.status is RunStatus.FINISHED and state.summary.get("dev", {}).get("stopped_early"):
+        words.append("stopped early")
     return " · ".join(words)
 
 

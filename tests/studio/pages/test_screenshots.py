@@ -104,7 +104,7 @@ def test_every_page_is_drawn_whole_in_light_and_dark(
     press(page, "Escape")
     for name, sign in (
         ("history", ".st-key-card_entry_0"), ("review", "text=Review"), ("people", "text=Each person"),
-        ("rounds", "text=Start the run"), ("", ".st-key-card_loop"),
+        ("rounds", "text=Preflight"), ("", ".st-key-card_loop"),
     ):  # fmt: skip
         page.goto(f"{help_desk.url}/{name}")
         page.wait_for_selector(sign)

@@ -98,7 +98,7 @@ def test_a_run_that_fills_its_disk_says_so_and_is_finished_when_there_is_room(
     sft_plan: TrainPlan, carry_out: CarryOut, small_disk: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     from pitchpipe.training.tokens.ledger import Ledger
-    from pitchpipe.training.tuning import tune as tuning
+    from pitchpipe.training.tuning import finishing
     from pitchpipe.training.tuning.monitor import Monitor
 
     plan = with_dials(sft_plan, max_steps=6, checkpoint_every=2, samples=0)
@@ -123,7 +123,7 @@ def test_a_run_that_fills_its_disk_says_so_and_is_finished_when_there_is_room(
     elif moment == "checkpoint":
         fill_around(Monitor, "on_log", first_step=4, before=False)
     else:
-        fill_around(tuning, "save_adapter")
+        fill_around(finishing, "save_weights")
     with pytest.raises(DiskFullError, match=r"The disk that holds .* is full"):
         carry_out(plan, folder)
     state = read_state(folder)

@@ -24,7 +24,7 @@ def test_a_round_from_a_run_is_refused_when_the_chat_template_has_changed_since(
     shutil.copytree(tiny_model, model)
     first = carry_out(with_dials(sft_plan, model=str(model)))
     template = model / "chat_template.jinja"
-    template.write_text(template.read_text().replace("assistant\n", "assistant:\n"))
+    template.write_text("Today: " + template.read_text())
     with pytest.raises(RunError, match="tuned with another chat template"):
         carry_out(with_dials(sft_plan, model=str(first)))
 
