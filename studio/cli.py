@@ -117,14 +117,17 @@ def train(
     plan: Annotated[Path | None, typer.Option(help="A TOML plan; the CPU recipe when left out.")] = None,
     model: Annotated[str | None, typer.Option(help="embedded, a model id, a folder, or the id of a run.")] = None,
     dial: Annotated[list[str] | None, typer.Option("--set", help="A dial of the plan, such as --set epochs=1.")] = None,
+    later: Annotated[bool, typer.Option("--later", help="Only make the run folder, for `pitchpipe job`.")] = False,
     workspace: Workspace = DEFAULT_WORKSPACE,
     json: Json = False,
 ) -> None:
     """Tune a model on a snapshot."""
     with run_command(json) as output:
         chosen = str(plan) if plan else None
-        values = {"method": method, "snapshot": snapshot, "plan": chosen, "model": model}
-        output.show(output.run_round(workspace, "prepare_training", **values, dials=output.parse_dials(dial)))
+        values: dict[str, Any] = {"method": method, "snapshot": snapshot, "plan": chosen, "model": model}
+        values["dials"] = output.parse_dials(dial)
+        start = output.call if later else output.run_round
+        output.show(start(workspace, "prepare_training", **values))
 
 
 @app.command()

@@ -16,7 +16,7 @@ PANELS: dict[str, tuple[str, ...]] = {
     ),
     "Snapshots and exports": ("snapshot", "export", "export-check", "mixture"),
     "Training and review": ("preflight", "train", "watch", "evaluate", "generate", "review", "report", "lineage"),
-    "Shipping": ("ship", "shipped", "check-serving"),
+    "Shipping": ("ship", "shipped", "check-serving", "job"),
 }
 _PANEL_OF = {name: panel for panel, names in PANELS.items() for name in names}
 _ORDER = list(_PANEL_OF)

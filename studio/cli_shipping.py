@@ -37,9 +37,27 @@ def shipped(
         output.show_table(output.call(workspace, "shipped", ship=ship), "ships", "Shipped models")
 
 
+def job(
+    run: RunId,
+    scheduler: Annotated[str, typer.Option("--for", help="slurm or skypilot.")],
+    gpus: Annotated[int, typer.Option(help="GPUs of each machine.")] = 1,
+    nodes: Annotated[int, typer.Option(help="Machines.")] = 1,
+    gpu_type: Annotated[str, typer.Option(help="What SkyPilot calls the GPU.")] = "H100",
+    hours: Annotated[int, typer.Option(help="Longest time that the job may take.")] = 24,
+    to: Annotated[Path | None, typer.Option(help="Folder for both files; the workspace's own if left out.")] = None,
+    workspace: Workspace = DEFAULT_WORKSPACE,
+    json: Json = False,
+) -> None:
+    """Write a waiting run as an archive and a job file for a cluster."""
+    with run_command(json) as output:
+        values: dict[str, Any] = {"gpus": gpus, "nodes": nodes, "gpu_type": gpu_type, "hours": hours}
+        values["to"] = str(to.resolve()) if to else None
+        output.show(output.call(workspace, "job", run=run, scheduler=scheduler, **values))
+
+
 def add_shipping_commands(app: typer.Typer) -> None:
     """Registers the commands of this module."""
-    for command in (ship, shipped):
+    for command in (ship, shipped, job):
         app.command()(command)
 
 

@@ -65,6 +65,7 @@ def list_verbs() -> dict[str, Callable[..., Any]]:
         endpoint_verbs,
         export_verbs,
         import_verbs,
+        job_verbs,
         labelling_verbs,
         queue_verbs,
         round_verbs,
@@ -92,7 +93,7 @@ def list_verbs() -> dict[str, Callable[..., Any]]:
         *(coverage_verbs.coverage, coverage_verbs.next_labels, coverage_verbs.subset),
         *(running.prepare_training, running.prepare_evaluation, running.prepare_generation),
         *(ship_verbs.prepare_ship, ship_verbs.ship, ship_verbs.shipped),
-        *(endpoint_verbs.prepare_endpoint_generation, endpoint_verbs.check_serving),
+        *(endpoint_verbs.prepare_endpoint_generation, endpoint_verbs.check_serving, job_verbs.job),
         *(running.start_training, running.start_evaluation, running.start_generation, watch_verbs.watch),
         *(round_verbs.preflight, round_verbs.prepare_preflight, round_verbs.preflights, round_verbs.start_round),
     )

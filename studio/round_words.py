@@ -103,6 +103,8 @@ def describe_rows(report: dict[str, Any]) -> str:
         f"{rows['learned']:,} of {rows['considered']:,} are learned ({rows['truncated']:,} of them cut), "
         f"{rows['too_long']:,} are too long, {rows['dropped']:,} left out by a rule"
     )
+    if rows.get("held_back"):
+        words += f", {rows['held_back']:,} held back to measure by"
     if not rows["learned"]:
         return words
     return (

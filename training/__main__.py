@@ -20,7 +20,10 @@ from pitchpipe.store.errors import PitchpipeError, RunError
 from pitchpipe.training.exports.export_check import CheckRequest, write_request
 from pitchpipe.training.exports.export_commands import add_export_commands, carry_out
 from pitchpipe.training.exports.fetching import write_dataset
+from pitchpipe.training.hardware.profiles import training_command
+from pitchpipe.training.hardware.ranks import rank, shadow_folder
 from pitchpipe.training.plans.measure_plans import EvaluatePlan
+from pitchpipe.training.plans.plan_files import Plan
 from pitchpipe.training.plans.train_plan import TrainPlan
 from pitchpipe.training.preflight.preflight_folders import read_train_plan
 from pitchpipe.training.runs.checkpoints import clear_checkpoints
@@ -46,6 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="carry out (or continue) the plan in a run folder")
     run.add_argument("folder", type=Path)
+    launch = commands.add_parser("launch", help="the same, on the hardware that the plan names")
+    launch.add_argument("folder", type=Path)
     commands.add_parser("prepare-model", help="convert the embedded model into the model cache")
     encode = commands.add_parser("encode", help="encode the column text of a Parquet file with the sentence model")
     encode.add_argument("source", type=Path)
@@ -67,6 +72,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if chosen.command == "run":
             run_folder(chosen.folder)
+        elif chosen.command == "launch":
+            command = training_command(chosen.folder, getattr(read_plan(chosen.folder), "hardware", "auto"))
+            os.execv(command[0], command)
         elif chosen.command == "preflight":
             _look_ahead(chosen.folder, chosen.runs)
         elif chosen.command == "encode":
@@ -98,7 +106,15 @@ def run_folder(folder: Path) -> None:
         clear_checkpoints(folder)
         _tell(f"The run {folder.name} is finished already.")
         return
+    if rank():
+        with shadow_folder(folder) as shadow:
+            _carry_out(shadow, plan)
+        return
     _claim(folder)
+    _carry_out(folder, plan)
+
+
+def _carry_out(folder: Path, plan: Plan) -> None:
     with _Failure(folder):
         _prepare_surroundings()
         from pitchpipe.training.models.classifiers import is_classifier
@@ -213,7 +229,8 @@ def _tell(line: str) -> None:
 def _claim(folder: Path) -> None:
     """Writes process.json, unless another live process has the run already."""
     status, pid = derive_status(folder)
-    if status is RunStatus.RUNNING and pid != os.getpid():
+    # Where several processes share a run, the one that was started launches them and stands in process.json.
+    if status is RunStatus.RUNNING and pid not in (os.getpid(), os.getppid()):
         raise RunError(
             f"The run {folder.resolve().name} is running already, as process {pid}.", "Wait for it, or stop it first."
         )

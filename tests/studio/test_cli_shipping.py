@@ -101,3 +101,12 @@ def test_two_endpoints_are_compared_with_each_other_and_one_alone_is_not(trained
         prepare(**{**two, "snapshot": None})
     with pytest.raises(UsageError, match="2 endpoints, 1 models"):
         prepare(**{**two, "models": ["m"]})
+
+
+def test_a_run_that_waits_becomes_a_job_for_a_cluster(trained: tuple[Path, str], tiny_model: Path) -> None:
+    workspace, _ = trained
+    given = ("--method", "sft", "--snapshot", "s", "--model", str(tiny_model), "--later")
+    waiting = ask("train", *given, workspace=workspace)["run"]
+    told = ask("job", waiting, "--for", "slurm", "--gpus", "8", "--nodes", "2", workspace=workspace)
+    assert told["run"] == waiting and "--nodes=2" in Path(told["job"]).read_text()
+    assert Path(told["archive"]).parent == workspace.resolve() / "jobs" / waiting

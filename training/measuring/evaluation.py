@@ -74,12 +74,13 @@ def _measure_writer(
     references = holdout_references(rows)
     prompts = holdout_prompts(rows)[: plan.max_prompts or None]
     pairs, pairs_too_long = read_holdout_pairs(rows, arms.encoder, plan.max_length)
+    scored = references[: plan.max_scored or None]
     pieces = [
-        (arms.encoder.prompt(row["prompt"]), arms.encoder.answer(row["completion"][0]["content"])) for row in references
+        (arms.encoder.prompt(row["prompt"]), arms.encoder.answer(row["completion"][0]["content"])) for row in scored
     ]
     fitting = [index for index, (prompt, answer) in enumerate(pieces) if len(prompt) + len(answer) <= plan.max_length]
     asked = [arms.encoder.prompt(prompt["messages"]) for prompt in prompts]
-    kept = [references[index] for index in fitting]
+    kept = [scored[index] for index in fitting]
     sides = [(pair.prompt, pair.chosen) for pair in pairs] + [(pair.prompt, pair.rejected) for pair in pairs]
     all_scores, answers = _measure(folder, plan, arms, [pieces[index] for index in fitting] + sides, asked)
     scores = {arm: found[: len(kept)] for arm, found in all_scores.items()}
@@ -89,7 +90,7 @@ def _measure_writer(
     _write_generations(folder, prompts, answers, arms)
     write_pairs(folder, pairs, margins)
     return {
-        "holdout": {"scored": len(kept), "too_long": len(references) - len(kept), "answered": len(prompts)},
+        "holdout": {"scored": len(kept), "too_long": len(scored) - len(kept), "answered": len(prompts)},
         "nll": _nll_report(kept, groups, scores, plan) if kept else None,
         "checks": {name: _check_report(pattern, prompts, answers, plan) for name, pattern in patterns.items()},
         "exact_answers": _exact_report(results, prompts, references, answers, plan),

@@ -27,6 +27,7 @@ class EvaluatePlan:
             "that of the reference (numbers compared as numbers)."
         ),
     )
+    max_scored: int = dial(0, "Holdout answers to score, in id order; 0 takes all.", unit="rows", low=0)
     max_prompts: int = dial(0, "Holdout prompts to answer, in id order; 0 takes all.", unit="prompts", low=0)
     max_new_tokens: int = dial(64, "Longest answer.", unit="tokens", low=1, high=32_768)
     max_length: int = dial(1024, "Longest scored row; longer rows are listed, not scored.", unit="tokens", low=8)

@@ -67,9 +67,9 @@ def compare_layouts(plan: TrainPlan, learned: Sequence[PlannedRow]) -> dict[str,
 
 
 def describe_steps(plan: TrainPlan, layout: Layout, rows: int, devices: int) -> dict[str, Any]:
-    """Optimiser steps, rows a step and passes; rows held back to measure by are taken off."""
+    """Optimiser steps, rows a step and passes."""
     shared = devices if plan.hardware in ("many_gpus", "fsdp2", "multi_node") else 1
-    batches = -(-round(layout.batches * (1 - plan.dev_share)) // shared)
+    batches = -(-layout.batches // shared)
     steps = count_steps(max(1, batches), plan.accumulation, plan.epochs, plan.max_steps)
     a_pass = max(1, -(-batches // plan.accumulation))
     return {

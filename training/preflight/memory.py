@@ -101,7 +101,8 @@ def estimate_memory(
     number = 2 if precision == "bf16" else 4
     is_full = plan.weights == "full"
     trained = shape.parameters if is_full else plan.lora_rank * shape.adapter_units
-    weights = shape.parameters * (4 if is_full else number) + (0 if is_full else 4 * trained)
+    is_fp32 = is_full or plan.method == "classify"
+    weights = shape.parameters * (4 if is_fp32 else number) + (0 if is_full else 4 * trained)
     if is_full and plan.method in ("dpo", "kto"):
         weights += 4 * shape.parameters  # the reference is a copy that stands beside it
     if is_full and number == 2:

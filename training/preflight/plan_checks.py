@@ -40,8 +40,10 @@ def compare_with_recipe(plan: TrainPlan) -> dict[str, Any]:
 def check_configuration(plan: TrainPlan, folder: Path, on_gpu: bool, precision: str) -> list[Finding]:
     """Whether TRL takes the plan: its configuration is built, with every override, and thrown away."""
     from pitchpipe.training.tuning.overrides import build_config
+    from pitchpipe.training.tuning.watching import check_watch
 
     try:
+        check_watch(plan)
         build_config(plan, folder / "scratch", on_gpu, precision)
     except PitchpipeError as error:
         return [block_for("plan", error)]
@@ -62,14 +64,6 @@ def check_dials(plan: TrainPlan) -> list[Finding]:
                 "plan",
                 f"The learning rate of {plan.learning_rate:g} is one for an adapter, and all weights are trained.",
                 f"Try about {plan.learning_rate / 10:g}; adapters take some ten times more than full weights.",
-            )
-        )
-    if (plan.patience or plan.keep_best) and not (plan.measure_every and plan.dev_share):
-        found.append(
-            warn(
-                "plan",
-                "The best weights are to be chosen, but nothing is measured to choose by.",
-                "Set `dev_share` (0.05, say) and `measure_every`, or leave `patience` and `keep_best` alone.",
             )
         )
     return found

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from pitchpipe.training.plans.train_plan import TrainPlan
 from pitchpipe.training.rows.formats import VERSION, DroppedRow, FormatPolicy, FormatResult, build_rows
 from pitchpipe.training.tokens.ledger import Ledger
+from pitchpipe.training.tokens.token_cache import TokenCache
 from pitchpipe.training.tokens.tokenizing import ChatEncoder
+from pitchpipe.training.tuning.dev_rows import hold_back
 from pitchpipe.training.tuning.methods import find_method
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ SIDES = {
 """What follows the prompt of a row, by method; a text to classify has no prompt."""
 REFINING = ("rloo", "grpo")
 """Methods whose answers the model writes itself."""
-_TELL_EVERY = 200
+_AT_ONCE, _TELL_EVERY = 5000, 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +69,12 @@ class PlannedRows:
 
 
 def build_format(plan: TrainPlan, rows: pl.DataFrame) -> FormatResult:
-    """The rows of the plan's method, before any is tokenised."""
+    """The rows that the plan's method would learn from, before any is tokenised; those held back are listed."""
     policy = FormatPolicy(plan.minimum_rating, minimum_support=plan.minimum_support, soft_labels=plan.soft_labels)
-    return keep_first(build_rows(find_method(plan.method).form, rows, policy), plan.max_rows)
+    result = build_rows(find_method(plan.method).form, rows, policy)
+    if plan.method != "classify":  # whose runs hold none back
+        result, _ = hold_back(result, rows, plan.dev_share)
+    return keep_first(result, plan.max_rows)
 
 
 def keep_first(result: FormatResult, count: int) -> FormatResult:
@@ -87,7 +92,8 @@ def tokenise_rows(
     """Tokenises every row as the run would and gives each its fate, by the ledger's own rule."""
     is_cut = plan.over_length == "truncate" and plan.method not in REFINING  # half a prompt asks something else
     policy = "drop" if plan.over_length == "truncate" and not is_cut else plan.over_length
-    planned = PlannedRows(Ledger(plan.max_length, policy), result)
+    room = plan.max_length - (plan.max_new_tokens if plan.method in REFINING else 0)
+    planned = PlannedRows(Ledger(room, policy), result)
     planned.ledger.add_dropped(result.dropped)
     for number, (row, prompt, sides) in enumerate(_tokenise(plan, result, tokenizer)):
         answers = list(sides.values())
@@ -106,10 +112,13 @@ def _tokenise(
             ids = tokenizer(row["text"], split_special_tokens=True, truncation=False, verbose=False)["input_ids"]
             yield row, [], {"text": ids}
         return
-    encoder = ChatEncoder(tokenizer)
-    for row in result.kept:
-        sides = {side: encoder.answer(row[side][0]["content"]) for side in SIDES[plan.method]}
-        yield row, encoder.prompt(row["prompt"]), sides
+    encoder = ChatEncoder(tokenizer, TokenCache())  # the run will find there what is encoded here
+    for at in range(0, len(result.kept), _AT_ONCE):
+        rows = result.kept[at : at + _AT_ONCE]
+        prompts = encoder.prompts([row["prompt"] for row in rows])
+        sides = {side: encoder.answers([row[side][0]["content"] for row in rows]) for side in SIDES[plan.method]}
+        for place, row in enumerate(rows):
+            yield row, prompts[place], {side: answers[place] for side, answers in sides.items()}
 
 
 def show_tokens(

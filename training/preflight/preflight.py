@@ -16,6 +16,7 @@ from pitchpipe.store.errors import PitchpipeError
 from pitchpipe.store.identity import hash_file
 from pitchpipe.training.exports.checking import tell
 from pitchpipe.training.exports.exporting import read_snapshot
+from pitchpipe.training.models.classifiers import load_text_encoder, resolve_classifier
 from pitchpipe.training.models.loading import (
     ResolvedModel,
     choose_precision,
@@ -123,19 +124,12 @@ def _teller(folder: Path) -> Callable[[int, int], None]:
 
 
 def _resolve(plan: TrainPlan) -> ResolvedModel:
-    if plan.method == "classify" and plan.model == "embedded":
-        from pitchpipe.training.models.encoder_launch import find_encoder
-
-        folder = find_encoder()
-        return ResolvedModel("embedded", folder, hash_file(folder / "model.safetensors"))
-    return resolve_model(plan.model)
+    return resolve_classifier(plan.model) if plan.method == "classify" else resolve_model(plan.model)
 
 
 def _load_tokenizer(plan: TrainPlan, model: ResolvedModel) -> PreTrainedTokenizerBase:
     if plan.method == "classify":  # an encoder has no chat template
-        from transformers import AutoTokenizer
-
-        return AutoTokenizer.from_pretrained(model.folder, trust_remote_code=False)
+        return load_text_encoder(model).tokenizer
     return load_tokenizer(model.folder)
 
 

@@ -165,7 +165,9 @@ def summarise_reasons(ledger_rows: Sequence[dict[str, Any]]) -> list[dict[str, A
     found: dict[tuple[str, str], list[str]] = defaultdict(list)
     for row in ledger_rows:
         if row["status"] != "kept":
-            rule = row["why"].partition(":")[0] if row["status"] == "dropped" else "longer than max_length"
+            rule = (
+                "longer than max_length" if row["status"] in ("truncated", "too_long") else row["why"].partition(":")[0]
+            )
             found[row["status"], rule].append(row["row_id"])
     entries = [
         {"fate": fate, "rule": rule, "rows": len(ids), "examples": ids[:5]} for (fate, rule), ids in found.items()

@@ -56,8 +56,10 @@ def _check_room(plan: TrainPlan, model: ResolvedModel) -> list[Finding]:
     room = read_json(model.folder / "config.json").get("max_position_embeddings")
     if not room or plan.max_length <= room:
         return []
+    # A classifier's run refuses it; the others go on beyond what the model knows.
+    tell = block if plan.method == "classify" else warn
     return [
-        warn(
+        tell(
             "template",
             f"The model was made for {room:,} tokens, and `max_length` is {plan.max_length:,}.",
             f"Set `max_length` to {room:,} or less.",

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from pitchpipe.store.errors import RunError
+from pitchpipe.training.hardware.profiles import training_command
 from pitchpipe.training.runs.processes import process_started
 from pitchpipe.training.runs.run_folders import (
     FAILURE,
@@ -21,6 +21,7 @@ from pitchpipe.training.runs.run_folders import (
     RunStatus,
     derive_status,
     read_json,
+    read_plan,
     read_state,
     write_json,
 )
@@ -41,7 +42,7 @@ def start_run(folder: Path) -> int:
         raise RunError(
             f"The run {state.run_id} is running already, as process {state.pid}.", "Wait for it, or stop it first."
         )
-    return start_process(folder, [sys.executable, "-m", "pitchpipe.training", "run", str(folder.resolve())])
+    return start_process(folder, training_command(folder, getattr(read_plan(folder), "hardware", "auto")))
 
 
 def start_process(folder: Path, command: list[str]) -> int:

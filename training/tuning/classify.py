@@ -52,6 +52,7 @@ def tune_classifier(folder: Path, plan: TrainPlan) -> None:
     """Trains in `folder` as the plan says; continues from the last whole checkpoint when there is one."""
     began = time.monotonic()
     write_progress(folder, "reading the snapshot")
+    check_watch(plan)
     _check_dials(plan)
     config = build_config(plan, folder / CHECKPOINTS, has_accelerator(), choose_precision(plan.precision))
     snapshot, rows = read_snapshot(Path(plan.snapshot))

@@ -21,13 +21,14 @@ from pitchpipe.training.rows.formats import VERSION, DroppedRow, FormatResult
 from pitchpipe.training.tokens.ledger import HELD_BACK
 from pitchpipe.training.tokens.tokenizing import ChatEncoder
 
+_CHOOSING = ("patience", "keep_best")
 _SALT = "dev rows 1"
 _MEASURED = ("sft", "dpo", "kto", "reward")
 
 
 def check_watching(plan: TrainPlan) -> None:
     """Raises a UsageError for dials that ask for a choice with nothing to choose by."""
-    choosing = [name for name in ("patience", "keep_best") if getattr(plan, name)]
+    choosing = [name for name in _CHOOSING if getattr(plan, name)]
     if choosing and not (plan.dev_share and plan.measure_every):
         raise UsageError(
             f"The dial `{choosing[0]}` needs measurements of held back rows, and the plan asks for none.",

@@ -17,6 +17,7 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from pitchpipe.store.errors import RunError
+from pitchpipe.training.hardware.ranks import any_rank
 from pitchpipe.training.plans.train_plan import TrainPlan
 from pitchpipe.training.runs.checkpoints import mark_whole
 from pitchpipe.training.runs.run_folders import METRICS, finite, read_metrics, write_progress
@@ -94,12 +95,14 @@ class Monitor(TrainerCallback):  # type: ignore[misc]
         write_progress(
             self.folder, "training", state.global_step, state.max_steps, seconds=spent, eta_seconds=round(left, 1)
         )
-        if _stop.is_set():
+        if any_rank(_stop.is_set()):
+            _stop.set()
             control.should_training_stop = True
             control.should_save = True
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        mark_whole(Path(args.output_dir) / f"checkpoint-{state.global_step}", state.global_step)
+        if state.is_world_process_zero:
+            mark_whole(Path(args.output_dir) / f"checkpoint-{state.global_step}", state.global_step)
 
     def on_log(
         self,

@@ -15,6 +15,7 @@ from typing import Any
 
 from pitchpipe.store.identity import hash_value
 from pitchpipe.training.exports.exporting import read_snapshot
+from pitchpipe.training.hardware.sharing import share_rows
 from pitchpipe.training.models.loading import choose_precision, has_accelerator, load_tokenizer, resolve_model
 from pitchpipe.training.plans.train_plan import TrainPlan
 from pitchpipe.training.rows.formats import FormatPolicy, FormatResult, build_rows
@@ -126,6 +127,7 @@ def _build(job: Job, config: Any, callbacks: list[Any]) -> Any:
     if job.plan.method == "dpo":
         callbacks = [*callbacks, MarginCheck()]
     trainer = build_trainer(job, config, model, adapter, callbacks)
+    share_rows(trainer, job.plan.method)
     trainer.remove_callback(PrinterCallback)
     method = find_method(job.plan.method)
     # Refinement asks its head for the temperature of its draws, which ours does not know.

@@ -16,6 +16,7 @@ _FATES = {
     "truncated": ("cut at the end", "#c9741c"),
     "too_long": ("left out: too long", "#c0392b"),
     "dropped": ("left out by a rule", "#8b96a3"),
+    "held_back": ("held back to measure by", "#2f6f9f"),
 }
 _SAID = {fate: words for fate, (words, _) in _FATES.items()}
 _COLOUR = alt.Scale(domain=list(_SAID.values()), range=[colour for _, colour in _FATES.values()])

@@ -17,7 +17,7 @@ from pitchpipe.store.queue import queueing
 from tests.studio.pages.driving import click_settled, wait_for_words
 
 pytestmark = pytest.mark.browser
-_STEPS = 800
+_STEPS = 500
 """Enough to be stopped on the way, on a fast machine too: a step takes some hundredths of a second."""
 _PATIENCE_MS = 120_000
 """Loading torch takes its time on a busy machine."""

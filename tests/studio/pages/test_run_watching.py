@@ -134,9 +134,10 @@ def test_curves_of_other_runs_are_laid_over_those_of_the_one_that_is_shown(desk:
     make_run(desk, plan, [2.0, 1.0])
     make_run(desk, with_dials(plan, name="second"), [2.0, 1.5])
     app = show_rounds()
-    (other,) = app.multiselect[0].options
+    compared = next(field for field in app.multiselect if field.label == "Compare with")
+    (other,) = compared.options
     assert other == "house *style* (SFT)"
-    app.multiselect[0].select(other).run()
+    compared.select(other).run()
     assert not app.exception
     spec = json.loads(app.get("vega_lite_chart")[0].proto.spec)
     assert spec["layer"][1]["encoding"]["color"]["scale"]["domain"] == ["second (SFT)", "house *style* (SFT)"]

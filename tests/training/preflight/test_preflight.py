@@ -22,7 +22,7 @@ from pitchpipe.training.preflight.preflight_folders import (
     read_rows,
 )
 from pitchpipe.training.runs.run_folders import RunStatus, read_json
-from tests.training.snapshots import answer_row, pair_row, write_snapshot
+from tests.training.snapshots import answer_row, frame, label_row, pair_row, write_snapshot
 
 PreflightMaker = Callable[[TrainPlan], PreflightState]
 
@@ -44,7 +44,10 @@ def list_told(state: PreflightState, severity: str) -> list[str]:
     return [entry["happened"] for entry in state.report["findings"] if entry["severity"] == severity]
 
 
-@pytest.mark.parametrize(("method", "layout"), [("sft", "grouped"), ("sft", "packed"), ("dpo", "shuffled")])
+_ASKED = [("sft", "grouped"), ("sft", "packed"), *((method, "shuffled") for method in ("dpo", "kto", "reward"))]
+
+
+@pytest.mark.parametrize(("method", "layout"), _ASKED)
 def test_the_run_has_the_steps_and_the_ledger_that_the_preflight_told(
     look: PreflightMaker, carry_out: Callable[..., Path], sft_plan: TrainPlan, method: str, layout: str
 ) -> None:
@@ -61,6 +64,19 @@ def test_the_run_has_the_steps_and_the_ledger_that_the_preflight_told(
     assert counts["too_long"] > 0 and sum(entry["rows"] for entry in state.report["rows"]["reasons"]) == (
         counts["considered"] - counts["kept"]
     )
+
+
+def test_rows_that_are_held_back_to_measure_by_are_told_apart(
+    look: PreflightMaker, carry_out: Callable[..., Path], sft_plan: TrainPlan
+) -> None:
+    plan = with_dials(sft_plan, dev_share=0.3, measure_every=2, max_steps=0, epochs=1.0)
+    state, run = look(plan), carry_out(plan)
+    held_back = state.report["rows"]["held_back"]
+    assert held_back > 0 and state.report["rows"]["learned"] == 18 - held_back
+    assert read_rows(state.folder).equals(pl.read_parquet(run / "ledger.parquet"))
+    assert state.report["steps"]["steps"] == read_json(run / "summary.json")["steps"]
+    (reason,) = [entry for entry in state.report["rows"]["reasons"] if entry["fate"] == "held_back"]
+    assert (reason["rule"], reason["rows"]) == ("held_back", held_back)
 
 
 def test_the_masks_show_the_very_tokens_and_labels_that_are_learned(
@@ -177,16 +193,15 @@ def test_the_time_comes_from_an_earlier_run_where_there_is_one(
     assert after["tokens_per_second"] == pytest.approx(tokens / spent, rel=0.01)
 
 
-def test_the_weights_are_never_read(
-    look: PreflightMaker, sft_plan: TrainPlan, tiny_model: Path, tmp_path: Path
-) -> None:
-    bare = tmp_path / "bare"
-    shutil.copytree(tiny_model, bare)
-    weights = bare / "model.safetensors"
-    content = weights.read_bytes()
-    header = 8 + int.from_bytes(content[:8], "little")
-    weights.write_bytes(content[:header])  # the header alone: what loads it fails
-    report = look(with_dials(sft_plan, model=str(bare))).report
+def test_no_model_is_loaded(look: PreflightMaker, sft_plan: TrainPlan, monkeypatch: pytest.MonkeyPatch) -> None:
+    import transformers
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("a preflight loads no model")
+
+    monkeypatch.setattr(transformers.PreTrainedModel, "from_pretrained", refuse)
+    monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", refuse)
+    report = look(sft_plan).report
     assert report["verdict"] != "blocks" and report["memory"]["parts"]["weights"] > 4 * 30_000
 
 
@@ -205,3 +220,38 @@ def test_every_method_has_an_amount_sides_and_operations() -> None:
     from pitchpipe.training.preflight.planned_rows import SIDES
 
     assert set(METHODS) == set(AMOUNTS) == set(SIDES)
+
+
+def test_texts_to_classify_are_measured_as_their_run_measures_them(
+    look: PreflightMaker, sft_plan: TrainPlan, tmp_path: Path
+) -> None:
+    from pitchpipe.training.models.classifiers import load_text_encoder, resolve_classifier
+    from pitchpipe.training.rows.formats import build_classify_rows
+    from pitchpipe.training.tokens.label_ledger import build_label_ledger
+
+    words = {"refund": "my money back please", "delivery": "where is my parcel"}
+    rows = [label_row(n, f"{words[name]} " * (1 + n), labels=json.dumps([name])) for n, name in enumerate([*words] * 8)]
+    snapshot = write_snapshot(tmp_path / "labels", rows)
+    plan = with_dials(sft_plan, method="classify", model="embedded", snapshot=str(snapshot), max_length=40)
+    state = look(plan)
+    expected = build_label_ledger(
+        build_classify_rows(frame(rows)), load_text_encoder(resolve_classifier("embedded")), 40, "drop"
+    )
+    assert read_rows(state.folder).equals(expected.frame())
+    kept = len(expected.learned)
+    assert 0 < kept < 16 and state.report["rows"]["learned"] == kept
+    assert sum(state.report["labels"].values()) == kept
+    assert all(use == "context" for mask in read_masks(state.folder) for _, _, use in mask["sides"][0]["tokens"][:40])
+
+
+@pytest.mark.parametrize("method", ["rloo", "grpo"])
+def test_refinement_needs_something_that_scores_and_takes_prompts(
+    look: PreflightMaker, sft_plan: TrainPlan, method: str
+) -> None:
+    plan = with_dials(sft_plan, method=method, max_new_tokens=8, max_length=64)
+    told = list_told(look(plan), "blocks")
+    assert told, "nothing scores the answers"
+    scored = with_dials(plan, reward_checks={"step": "next step"})
+    state = look(scored)
+    assert list_told(state, "blocks") == []
+    assert state.report["rows"]["learned"] == 18 and state.report["amount"]["unit"] == "prompts"

@@ -183,3 +183,27 @@ def test_a_run_that_trained_all_weights_is_shipped_and_measured_too(
     with arms.enter("tuned") as tuned:
         assert not weight.equal(tuned.get_output_embeddings().weight)
     assert (arms.name_of("base"), arms.name_of("tuned")) == (str(tiny_model), run.name)
+
+
+@pytest.mark.parametrize(("method", "is_rounded"), [("dpo", False), ("sft", True)])
+def test_pairs_and_a_base_in_bf16_are_shipped_in_their_own_precision(
+    method: str, is_rounded: bool, tiny_model: Path, snapshot: Path, tmp_path: Path
+) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from pitchpipe.training.__main__ import run_folder
+
+    base = tmp_path / "base"
+    shutil.copytree(tiny_model, base)
+    if is_rounded:
+        AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16).save_pretrained(base)
+    dials = {"precision": "fp32", "max_steps": 2, "batch_size": 4, "learning_rate": 0.01, "threads": 1, "samples": 0}
+    plan = with_dials(TrainPlan(), method=method, model=str(base), snapshot=str(snapshot), lora_rank=4, **dials)
+    run = create_run_folder(tmp_path / "runs", plan)
+    run_folder(run)
+    folder = ship(run, tmp_path / "ships", snapshot=str(snapshot), gguf=is_rounded)
+    proof = read_json(folder / "proof.json")
+    assert proof["precision"] == ("bfloat16" if is_rounded else "float32") and proof["rows"] > 5
+    assert abs(proof["nll"]["shipped"] - proof["nll"]["tuned"]) < proof["tolerance"]
+    assert read_json(folder / "model" / "config.json")["dtype"] == proof["precision"]

@@ -230,9 +230,15 @@ def test_a_loss_that_is_lost_ends_the_run_at_once_and_keeps_the_last_good_checkp
 def test_a_plan_that_chooses_by_nothing_is_refused_before_a_model_is_loaded(
     watched: TrainPlan, carry_out: CarryOut
 ) -> None:
+    from pitchpipe.training.tuning.watching import check_watch
+
     for dials in ({"patience": 2, "dev_share": 0.0}, {"keep_best": True, "measure_every": 0}):
         with pytest.raises(UsageError, match="needs measurements of held back rows"):
             carry_out(with_dials(watched, model="/no/such/model", **dials))
+    with pytest.raises(UsageError, match="'grpo'"):
+        check_watch(with_dials(watched, method="grpo", patience=2))
+    with pytest.raises(UsageError, match="holds no rows back"):
+        check_watch(with_dials(watched, method="classify"))
 
 
 def test_a_larger_share_holds_back_the_same_groups_and_more() -> None:
@@ -277,3 +283,36 @@ def test_tensorboard_hears_the_curves_with_the_dev_loss_in_a_folder_beside_the_r
     content = events.read_bytes()
     assert board and b"train/loss" in content and b"train/dev_loss" in content
     assert verify_run(folder) == []
+
+
+def test_what_a_reward_model_gives_a_dev_row_does_not_depend_on_its_batch(tiny_model: Path, encoder: Any) -> None:
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    from pitchpipe.training.tuning.dev_measures import reward_dev
+    from pitchpipe.training.tuning.dev_rows import DevRows
+
+    torch.manual_seed(0)
+    model = AutoModelForSequenceClassification.from_pretrained(tiny_model, num_labels=1).eval()
+    pad = model.config.pad_token_id = encoder.tokenizer.pad_token_id
+    texts = ["thank you", "open the page today please", "no"]
+    prompts = [encoder.prompt([{"role": "user", "content": text}]) for text in texts]
+    dev = DevRows("reward", prompts, [[encoder.answer(text), encoder.answer("yes " + text)] for text in texts])
+    with torch.no_grad():
+        alone = [model(torch.tensor([prompt + answer])).logits.item() for prompt, answer in dev.pieces()]
+    assert reward_dev(model, dev, 4, pad) == pytest.approx(alone, abs=1e-5)
+
+
+def test_thumbs_and_pairs_are_measured_as_worked_out_by_hand() -> None:
+    from pitchpipe.training.measuring.scoring import Score
+    from pitchpipe.training.tuning.dev_measures import measure_scores
+    from pitchpipe.training.tuning.dev_rows import DevRows
+
+    # With beta 0.5 a score of 2 nats less than the reference is a reward of 1, one of 2 nats more a reward of -1.
+    scores, reference = [Score(4.0, 2), Score(8.0, 4)], [6.0, 6.0]
+    loss = math.log(1 + math.exp(-1))
+    found = measure_scores(DevRows("kto", [[]] * 2, [[[]]] * 2, [True, False]), scores, reference, 0.5)
+    assert found == pytest.approx({"dev_nll": 2.0, "dev_loss": loss, "dev_accuracy": 1.0, "dev_margin": 2.0})
+    found = measure_scores(DevRows("dpo", [[]], [[[], []]]), scores, reference, 0.5)
+    pair = math.log(1 + math.exp(-2))
+    assert found == pytest.approx({"dev_nll": 2.0, "dev_loss": pair, "dev_accuracy": 1.0, "dev_margin": 2.0})
