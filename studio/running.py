@@ -45,7 +45,11 @@ def prepare_training(
     chosen = load_plan(Path(plan)) if plan else load_recipe(method)
     if not isinstance(chosen, TrainPlan) or chosen.method != method:
         raise UsageError(f"The plan '{plan}' is not for the method '{method}'.", "Name the method that the plan says.")
-    changes = {**(dials or {}), "snapshot": str(frozen.folder.resolve()), "name": name or f"{method} on {frozen.name}"}
+    changes = {
+        **(dials or {}),
+        "snapshot": str(frozen.folder.resolve()),
+        "name": name or (chosen.name if plan else "") or f"{method} on {frozen.name}",
+    }
     if model is not None:
         changes["model"] = resolve_model(store, model)
     return _make_folder(store, with_dials(chosen, **changes), frozen.project)
