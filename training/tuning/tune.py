@@ -35,6 +35,7 @@ from pitchpipe.training.tuning.methods import build_ledger, build_trainer, find_
 from pitchpipe.training.tuning.monitor import Monitor, stop_if_asked
 from pitchpipe.training.tuning.overrides import build_config
 from pitchpipe.training.tuning.reference import reference_of
+from pitchpipe.training.tuning.row_order import group_rows
 from pitchpipe.training.tuning.starting import load_start
 
 
@@ -115,5 +116,7 @@ def _build(job: Job, config: Any, callbacks: list[Any]) -> Any:
     trainer = build_trainer(job, config, model, adapter, callbacks)
     trainer.remove_callback(PrinterCallback)
     if find_method(job.plan.method).head == "words" and hasattr(trainer.model, "peft_config"):
-        install_fused_head(trainer.model.get_base_model())
+        install_fused_head(trainer.model.get_base_model(), pairs=job.plan.method == "dpo")
+    if job.plan.layout == "grouped" and job.plan.method in ("sft", "dpo", "reward"):
+        group_rows(trainer, job.ledger.learned)
     return trainer
