@@ -9,17 +9,43 @@ from trl import DPOTrainer
 
 from pitchpipe.training.tuning.job import Job
 from pitchpipe.training.tuning.reference import freeze_reference, reference_of
+from pitchpipe.training.tuning.reference_cache import Reference, ReferenceCache, name_pairs, name_references
 
 
 class TokenisedDPOTrainer(DPOTrainer):  # type: ignore[misc]
     """DPOTrainer that takes prompt_ids, chosen_ids and rejected_ids as they are.
 
     TRL would render and tokenise the texts itself, so that a typed control token becomes one, and would drop long pairs
-    without a count.
+    without a count. It asks the reference about each pair only once, see `reference_cache.py`.
     """
+
+    references: ReferenceCache
 
     def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:
         return dataset
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool) -> Any:
+        chosen, rejected = self._ask_reference(model, inputs)
+        device = inputs["input_ids"].device
+        known = {"ref_chosen_logps": chosen.to(device), "ref_rejected_logps": rejected.to(device)}
+        # Only here: set for good, TRL would ask the reference about every row of an evaluation beforehand.
+        self.precompute_ref_logps = True
+        try:
+            return super()._compute_loss(model, {**inputs, **known}, return_outputs)
+        finally:
+            self.precompute_ref_logps = False
+
+    def _ask_reference(self, model: Any, inputs: dict[str, Any]) -> Reference:
+        pairs = name_pairs(inputs)
+        is_first = self.state.global_step == 0
+        known = None if is_first else self.references.find(pairs)
+        if known is not None:
+            return known
+        found: Reference = self.compute_ref_log_probs(self.ref_model or model, inputs)
+        if is_first:
+            self.references.check(pairs, found)
+        self.references.keep(pairs, found)
+        return found
 
 
 def build_trainer(job: Job, config: Any, model: Any, adapter: Any | None, callbacks: list[Any]) -> DPOTrainer:
@@ -34,6 +60,7 @@ def build_trainer(job: Job, config: Any, model: Any, adapter: Any | None, callba
         peft_config=adapter,
         callbacks=callbacks,
     )
+    trainer.references = ReferenceCache(name_references(job))
     if len(trainer.train_dataset) != len(learned):
         raise AssertionError(f"the trainer has {len(trainer.train_dataset)} pairs, the ledger {len(learned)}")
     return trainer
