@@ -40,7 +40,7 @@ def can_share_prompts(model: Any) -> bool:
     kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
     takes_positions = "position_ids" in inspect.signature(model.base_model.forward).parameters
     windowed = getattr(config, "sliding_window", None) or kinds != {"full_attention"}
-    return takes_positions and not windowed and config._attn_implementation in ("eager", "sdpa")
+    return takes_positions and not windowed and config._attn_implementation in ("eager", "sdpa", "grouped")
 
 
 def share_prompts(ids: torch.Tensor, attended: torch.Tensor, labels: torch.Tensor) -> SharedRows | None:
@@ -73,7 +73,7 @@ def share_prompts(ids: torch.Tensor, attended: torch.Tensor, labels: torch.Tenso
 
 
 def mask_for(model: Any, seen: torch.Tensor) -> torch.Tensor:
-    """What the model's attention kernel takes as a mask: sdpa booleans, eager numbers to add."""
+    """What the model's attention kernel takes as a mask: sdpa booleans, the others numbers to add."""
     if model.config.get_text_config()._attn_implementation == "sdpa":
         return seen
     mask = torch.zeros(seen.shape, dtype=model.dtype, device=seen.device)

@@ -52,7 +52,7 @@ def test_what_is_mostly_answer_or_no_pair_is_left_as_it_is() -> None:
     assert share_prompts(long["input_ids"][:1], long["attention_mask"][:1], long["labels"][:1]) is None
 
 
-@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+@pytest.mark.parametrize("attention", ["eager", "sdpa", "auto"])
 def test_shared_rows_give_the_scores_and_gradients_of_rows_alone(tiny_model: Path, attention: str) -> None:
     import torch
     from peft import LoraConfig, get_peft_model
