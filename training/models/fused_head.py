@@ -18,8 +18,8 @@ from trl.trainer.utils import FusedCausalLMOutput
 from pitchpipe.training.models.shared_prompts import can_share_prompts, mask_for, share_prompts
 from pitchpipe.training.tokens.tokenizing import IGNORED
 
-_ROWS_AT_ONCE = 1024
-"""Tokens scored at once: bounds the logits to 200 MB at 50,000 words."""
+_ROWS_AT_ONCE = 256
+"""Tokens scored at once: bounds the logits to 50 MB at 50,000 words."""
 
 
 class _ScoreTokens(torch.autograd.Function):  # type: ignore[misc]

@@ -42,6 +42,14 @@ def test_logits_and_gradients_are_those_of_eager_attention(models: list[Any], ca
     assert (pull - other).abs().max() < 1e-5 * pull.abs().max()
 
 
+def test_weights_of_attention_in_bf16_are_those_of_fp32_rounded() -> None:
+    import torch
+
+    scores = torch.randn(2, 3, 40, 30, generator=torch.manual_seed(1)).mul(4).bfloat16()
+    exact = torch.softmax(scores, -1, dtype=torch.float32).bfloat16()
+    assert torch.equal(torch.softmax(scores, -1), exact)
+
+
 def test_answers_are_those_of_eager_attention(models: list[Any], encoder: Any) -> None:
     from pitchpipe.training.measuring.generation import generate_answers
 
