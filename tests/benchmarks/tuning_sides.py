@@ -38,7 +38,7 @@ def work(request: dict[str, Any], scratch: Path) -> dict[str, Any]:
     Trainer.train = watch.wrap(Trainer.train)
     snapshot = write_rows(request["method"], request["rows"], scratch / "snapshot")
     carry_out = _tune_plainly if request["side"] == "plain" else _tune
-    losses, tokens = carry_out(request, snapshot, scratch, watch)
+    losses, tokens = carry_out(request, snapshot, scratch)
     return {
         "tokens": tokens,
         "steps": len(losses),
@@ -80,13 +80,13 @@ def _ledger(plan: Any, snapshot: Path) -> Any:
     return build_ledger(plan, build_rows(plan.method, rows, FormatPolicy()), encoder)
 
 
-def _tune(request: dict[str, Any], snapshot: Path, scratch: Path, watch: Stopwatch) -> tuple[list[float], int]:
-    """A run folder of ours; what is computed once before the first step counts too."""
+def _tune(request: dict[str, Any], snapshot: Path, scratch: Path) -> tuple[list[float], int]:
+    """A run folder of ours, with an empty cache of references."""
     from pitchpipe.training.__main__ import run_folder
     from pitchpipe.training.runs.run_folders import create_run_folder, read_metrics
+    from pitchpipe.training.tuning import reference_cache
 
-    pass
-
+    reference_cache.cache_folder = lambda: scratch / "cache"
     plan = _plan(request, snapshot)
     tokens = _count(_ledger(plan, snapshot).learned)
     folder = create_run_folder(scratch / "runs", plan)
@@ -94,8 +94,8 @@ def _tune(request: dict[str, Any], snapshot: Path, scratch: Path, watch: Stopwat
     return [metric["loss"] for metric in read_metrics(folder)], tokens
 
 
-def _tune_plainly(request: dict[str, Any], snapshot: Path, scratch: Path, watch: Stopwatch) -> tuple[list[float], int]:
-    """TRL as anyone would use it, on our token ids; `watch` times its `train`."""
+def _tune_plainly(request: dict[str, Any], snapshot: Path, scratch: Path) -> tuple[list[float], int]:
+    """TRL as anyone would use it, on our token ids."""
     from datasets import Dataset
     from peft import LoraConfig
     from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer

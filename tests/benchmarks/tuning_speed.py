@@ -16,6 +16,7 @@ a fixed seed. It has no pairs, so a pair's rejected answer is the answer of the 
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -117,7 +118,7 @@ def write_rows(method: str, count: int, folder: Path) -> Path:
 
     texts = read_texts(count + 1)
     rows = []
-    for number, ((prompt, answer), (_, other)) in enumerate(zip(texts, texts[1:], strict=False)):
+    for number, ((prompt, answer), (_, other)) in enumerate(itertools.pairwise(texts)):
         if method == "sft":
             rows.append(answer_row(number, prompt, answer))
         else:

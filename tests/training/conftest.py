@@ -64,9 +64,11 @@ def sft_plan(tiny_model: Path, snapshot: Path) -> TrainPlan:
 
 
 @pytest.fixture
-def carry_out(tmp_path: Path) -> Callable[..., Path]:
-    """Carries out a plan in this process and returns its run folder."""
+def carry_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Carries out a plan in this process and returns its run folder; what it caches is this test's own."""
     from pitchpipe.training.__main__ import run_folder
+
+    monkeypatch.setattr("pitchpipe.training.tuning.reference_cache.cache_folder", lambda: tmp_path / "cache")
 
     def carry_out(plan: Plan, folder: Path | None = None) -> Path:
         folder = folder or create_run_folder(tmp_path / "runs", plan)

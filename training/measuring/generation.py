@@ -1,7 +1,8 @@
 """Generation: greedy answers to many prompts at once, the same text as one prompt at a time.
 
-Prompts are sorted by length and padded on the left; every step feeds one token a row through the model with its cache
-of keys and values; a row that ends its turn leaves the batch at once, so the batch shrinks as answers finish.
+Prompts are sorted by length and read a few of about the same length at a time; then every step feeds one token a row
+through the model with its cache of keys and values, padded on the left. A row that ends its turn leaves the batch at
+once, so the batch shrinks as answers finish.
 """
 
 from __future__ import annotations
@@ -11,10 +12,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.nn.functional import pad as pad_left
 from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
 
 from pitchpipe.training.tokens.tokenizing import ChatEncoder
 from pitchpipe.training.tuning.monitor import stop_if_asked
+
+_READ_TOGETHER = 8
+"""Prompts read in one pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +77,17 @@ def _answer(tokens: list[int], stops: set[int], encoder: ChatEncoder) -> Answer:
 
 def _decode(prompts: list[list[int]], model: Any, pad: int, stops: set[int], max_new_tokens: int) -> list[list[int]]:
     """The tokens that follow each prompt, up to and with a stop token."""
-    width = max(len(prompt) for prompt in prompts)
-    ids = torch.tensor([[pad] * (width - len(prompt)) + prompt for prompt in prompts], device=model.device)
-    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=model.device)
-    positions = (mask.cumsum(-1) - 1).clamp(min=0)
-    cache = DynamicCache(config=model.config)
+    cache, mask, chosen = _read_prompts(prompts, model, pad)
+    positions = mask.sum(-1, keepdim=True) - 1
     rows = list(range(len(prompts)))
     said: list[list[int]] = [[] for _ in prompts]
     stop = torch.tensor(sorted(stops), device=model.device)
-    for _ in range(max_new_tokens):
-        logits = model(
-            input_ids=ids,
-            attention_mask=mask,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        ).logits[:, -1]
-        chosen = logits.argmax(-1)
+    for step in range(max_new_tokens):
+        if step:
+            # Every answer goes on by a token.
+            positions = positions + 1
+            mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
+            chosen = _choose(model, chosen[:, None], mask, positions, cache)
         for row, token in zip(rows, chosen.tolist(), strict=True):
             said[row].append(token)
         going = ~torch.isin(chosen, stop)
@@ -99,7 +98,50 @@ def _decode(prompts: list[list[int]], model: Any, pad: int, stops: set[int], max
             rows = [rows[index] for index in left.tolist()]
             cache.batch_select_indices(left)
             chosen, mask, positions = chosen[left], mask[left], positions[left]
-        ids = chosen[:, None]
-        mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
-        positions = positions[:, -1:] + 1
     return said
+
+
+def _read_prompts(prompts: list[list[int]], model: Any, pad: int) -> tuple[DynamicCache, torch.Tensor, torch.Tensor]:
+    """The cache after the prompts, longest first, with its mask (rows, width), and the first token of each answer.
+
+    Read a few of about the same length at a time, so that a short prompt is not padded to the longest one; padded are
+    only keys and values, which cost nothing.
+    """
+    width = len(prompts[0])
+    whole = DynamicCache(config=model.config)
+    size = _READ_TOGETHER if all(type(layer) is DynamicLayer for layer in whole.layers) else len(prompts)
+    parts, masks, chosen = [], [], []
+    for start in range(0, len(prompts), size):
+        some = prompts[start : start + size]
+        part, longest = DynamicCache(config=model.config), len(some[0])
+        ids = torch.tensor([[pad] * (longest - len(prompt)) + prompt for prompt in some], device=model.device)
+        mask = torch.tensor([[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in some], device=model.device)
+        positions = (mask.cumsum(-1) - 1).clamp(min=0)
+        chosen.append(_choose(model, ids, mask, positions, part))
+        masks.append(pad_left(mask, (width - longest, 0)))
+        parts.append(part)
+    if len(parts) == 1:
+        return parts[0], masks[0], chosen[0]
+    for number, layers in enumerate(zip(*(part.layers for part in parts), strict=True)):
+        kept = [
+            torch.cat([pad_left(values, (0, 0, width - values.shape[2], 0)) for values in same])
+            for same in ([layer.keys for layer in layers], [layer.values for layer in layers])
+        ]
+        whole.update(kept[0], kept[1], number)
+    return whole, torch.cat(masks), torch.cat(chosen)
+
+
+def _choose(
+    model: Any, ids: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor, cache: DynamicCache
+) -> torch.Tensor:
+    """The likeliest next token of each row; the cache takes in what was read."""
+    logits = model(
+        input_ids=ids,
+        attention_mask=mask,
+        position_ids=positions,
+        past_key_values=cache,
+        use_cache=True,
+        logits_to_keep=1,
+    ).logits[:, -1]
+    chosen: torch.Tensor = logits.argmax(-1)
+    return chosen

@@ -15,10 +15,11 @@ import torch
 from transformers import PreTrainedModel
 from trl.trainer.utils import FusedCausalLMOutput
 
+from pitchpipe.training.models.shared_prompts import can_share_prompts, mask_for, share_prompts
 from pitchpipe.training.tokens.tokenizing import IGNORED
 
-_ROWS_AT_ONCE = 1024
-"""Tokens scored at once: bounds the logits to 200 MB at 50,000 words."""
+_ROWS_AT_ONCE = 256
+"""Tokens scored at once: bounds the logits to 50 MB at 50,000 words."""
 
 
 class _ScoreTokens(torch.autograd.Function):  # type: ignore[misc]
@@ -54,10 +55,11 @@ class _ScoreTokens(torch.autograd.Function):  # type: ignore[misc]
         return (gradient[:, None] * directions).to(ctx.hidden_dtype), None, None
 
 
-def install_fused_head(model: PreTrainedModel) -> None:
+def install_fused_head(model: PreTrainedModel, pairs: bool = False) -> None:
     """Replaces TRL's head on a CPU, where it is the slow one; call it after the trainer is built.
 
-    Leaves the model alone on a GPU, and where the head is trained, scaled, capped or has a bias.
+    With `pairs` the batches are those of preference tuning, and both answers of a pair share one prompt. Leaves the
+    model alone on a GPU, and where the head is trained, scaled, capped or has a bias.
     """
     head = model.get_output_embeddings()
     config = model.config.get_text_config()
@@ -65,17 +67,21 @@ def install_fused_head(model: PreTrainedModel) -> None:
     plain = all(getattr(config, name, None) is None for name in odd) and getattr(head, "bias", None) is None
     if model.device.type != "cpu" or not plain or head.weight.requires_grad:
         return
-    before = model.forward
+    before, shares = model.forward, pairs and can_share_prompts(model)
 
     def forward(*args: Any, fused_lm_head: bool = False, labels: torch.Tensor | None = None, **kwargs: Any) -> Any:
         if not fused_lm_head or labels is None or kwargs.get("shift_labels") is not None:
             return before(*args, fused_lm_head=fused_lm_head, labels=labels, **kwargs)
         count = kwargs.pop("num_items_in_batch", None)
-        hidden = model.base_model(*args, **{**kwargs, "use_cache": False}).last_hidden_state[:, :-1]
         wanted = labels[:, 1:]
         mask = wanted != IGNORED
+        given = {name: value for name, value in kwargs.items() if value is not None and name != "use_cache"}
+        if shares and not args and given.keys() == {"input_ids", "attention_mask"}:
+            hidden = _read_pairs(model, given["input_ids"], given["attention_mask"], labels)[mask]
+        else:
+            hidden = model.base_model(*args, **{**kwargs, "use_cache": False}).last_hidden_state[:, :-1][mask]
         with torch.autocast(hidden.device.type, enabled=False):
-            scored = _ScoreTokens.apply(hidden[mask], head.weight, wanted[mask])
+            scored = _ScoreTokens.apply(hidden, head.weight, wanted[mask])
         spread = [part.new_zeros(mask.shape).masked_scatter(mask, part) for part in scored]
         log_probs, entropy, means, first = spread
         loss = -log_probs.sum() / (mask.sum().clamp(min=1) if count is None else count)
@@ -84,3 +90,18 @@ def install_fused_head(model: PreTrainedModel) -> None:
         )
 
     model.forward = forward
+
+
+def _read_pairs(model: Any, ids: torch.Tensor, attended: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """The hidden states of all positions but the last, (rows, length - 1, width)."""
+    rows = share_prompts(ids, attended, labels)
+    if rows is None:
+        whole = model.base_model(input_ids=ids, attention_mask=attended, use_cache=False)
+        return whole.last_hidden_state[:, :-1]
+    mask = mask_for(model, rows.seen)
+    hidden = model.base_model(
+        input_ids=rows.ids, attention_mask=mask, position_ids=rows.positions, use_cache=False
+    ).last_hidden_state
+    pair = torch.arange(len(ids), device=ids.device)[:, None] % len(rows.ids)
+    # A token that is padding has no place of its own; it is never learned.
+    return hidden[pair, rows.places[:, :-1].clamp(max=hidden.shape[1] - 1)]

@@ -183,6 +183,15 @@ def load_model(resolved: ResolvedModel, precision: str, attention: str, trainabl
     return model
 
 
+def _choose_kernel(folder: Path) -> str:
+    """The attention that is the fastest here for the model of a folder."""
+    from pitchpipe.training.models.grouped_attention import fits_grouped_attention, register_grouped_attention
+
+    if has_accelerator():
+        return "sdpa"
+    return register_grouped_attention() if fits_grouped_attention(read_json(folder / "config.json")) else "eager"
+
+
 def load_plain_model(resolved: ResolvedModel, precision: str, attention: str, head: str = "words") -> PreTrainedModel:
     """The model without any adapter, ending in words or in one score; a new head is drawn at random."""
     import torch
@@ -191,7 +200,7 @@ def load_plain_model(resolved: ResolvedModel, precision: str, attention: str, he
 
     logging.disable_progress_bar()
     logging.set_verbosity_error()
-    kernel = attention if attention != "auto" else ("sdpa" if has_accelerator() else "eager")
+    kernel = attention if attention != "auto" else _choose_kernel(resolved.folder)
     dtype = torch.float32 if choose_precision(precision) == "fp32" else torch.bfloat16
     options: dict[str, Any] = {"dtype": dtype, "attn_implementation": kernel, "use_safetensors": True}
     if head == "score":

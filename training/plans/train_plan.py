@@ -65,7 +65,9 @@ class TrainPlan:
         choices=("auto", "bf16", "fp32"),
     )
     attention: str = dial(
-        "auto", "Attention kernel; `auto` is eager on a CPU, sdpa on a GPU.", choices=("auto", "eager", "sdpa")
+        "auto",
+        "Attention kernel; `auto` is eager without copies on a CPU, sdpa on a GPU.",
+        choices=("auto", "eager", "sdpa"),
     )
     checkpointing: bool = dial(False, "Recompute activations to save memory, at a fifth of the speed.")
     checkpoint_every: int = dial(

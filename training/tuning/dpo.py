@@ -9,6 +9,7 @@ from trl import DPOTrainer
 
 from pitchpipe.training.tuning.job import Job
 from pitchpipe.training.tuning.reference import freeze_reference, reference_of
+from pitchpipe.training.tuning.reference_cache import Reference, ReferenceCache, name_pairs, name_references
 from pitchpipe.training.tuning.soft_losses import Watched, carry_columns, soft_pair_loss
 
 
@@ -16,35 +17,53 @@ class TokenisedDPOTrainer(DPOTrainer):  # type: ignore[misc]
     """DPOTrainer that takes prompt_ids, chosen_ids and rejected_ids as they are.
 
     TRL would render and tokenise the texts itself, so that a typed control token becomes one, and would drop long pairs
-    without a count.
+    without a count. It asks the reference about each pair only once, see `reference_cache.py`.
     """
 
     precompute_ref_logps: bool
+    references: ReferenceCache
 
     def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:
         return dataset
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False) -> Any:
-        if "label_smoothing" not in inputs:
-            return super()._compute_loss(model, inputs, return_outputs)
-        smoothing, weight = inputs.pop("label_smoothing"), inputs.pop("weight")
-        known = self.precompute_ref_logps
-        if not known:
-            references = self.compute_ref_log_probs(self.ref_model or self.model, inputs)
-            inputs["ref_chosen_logps"], inputs["ref_rejected_logps"] = references
-        watched, self.precompute_ref_logps = Watched(model), True
+        soft: dict[str, Any] = {name: inputs.pop(name) for name in ("label_smoothing", "weight") if name in inputs}
+        chosen, rejected = self._ask_reference(model, inputs)
+        device = inputs["input_ids"].device
+        known = {"ref_chosen_logps": chosen.to(device), "ref_rejected_logps": rejected.to(device)}
+        # Only here: set for good, TRL would ask the reference about every row of an evaluation beforehand.
+        self.precompute_ref_logps = True
         try:
-            super()._compute_loss(watched, inputs, return_outputs)  # for its metrics
+            if soft:
+                return self._soft_loss(model, {**inputs, **known}, soft, return_outputs)
+            return super()._compute_loss(model, {**inputs, **known}, return_outputs)
         finally:
-            self.precompute_ref_logps = known
+            self.precompute_ref_logps = False
+
+    def _soft_loss(self, model: Any, inputs: dict[str, Any], soft: dict[str, Any], return_outputs: bool) -> Any:
+        """The loss in which each pair has a smoothing and a weight of its own."""
+        watched = Watched(model)
+        super()._compute_loss(watched, inputs, return_outputs)  # for its metrics
         log_probs = watched.outputs[0].log_probs[:, -(inputs["completion_mask"].size(1) - 1) :]
         chosen, rejected = log_probs.sum(1).chunk(2)
         moved = (chosen - inputs["ref_chosen_logps"]) - (rejected - inputs["ref_rejected_logps"])
-        loss = (weight * soft_pair_loss(self.beta * moved, smoothing)).mean()
+        loss = (soft["weight"] * soft_pair_loss(self.beta * moved, soft["label_smoothing"])).mean()
         if "sft" in self.loss_types:
             tokens = inputs["completion_mask"][:, 1:].chunk(2)[0].sum()
-            loss = loss - self.loss_weights[self.loss_types.index("sft")] * (weight * chosen).sum() / tokens
+            loss = loss - self.loss_weights[self.loss_types.index("sft")] * (soft["weight"] * chosen).sum() / tokens
         return loss
+
+    def _ask_reference(self, model: Any, inputs: dict[str, Any]) -> Reference:
+        pairs = name_pairs(inputs)
+        is_first = self.state.global_step == 0
+        known = None if is_first else self.references.find(pairs)
+        if known is not None:
+            return known
+        found: Reference = self.compute_ref_log_probs(self.ref_model or model, inputs)
+        if is_first:
+            self.references.check(pairs, found)
+        self.references.keep(pairs, found)
+        return found
 
 
 def build_trainer(job: Job, config: Any, model: Any, adapter: Any | None, callbacks: list[Any]) -> DPOTrainer:
@@ -59,6 +78,7 @@ def build_trainer(job: Job, config: Any, model: Any, adapter: Any | None, callba
         peft_config=adapter,
         callbacks=callbacks,
     )
+    trainer.references = ReferenceCache(name_references(job))
     if len(trainer.train_dataset) != len(learned):
         raise AssertionError(f"the trainer has {len(trainer.train_dataset)} pairs, the ledger {len(learned)}")
     if job.plan.soft_labels:

@@ -81,7 +81,6 @@ def _sft_arguments(plan: TrainPlan) -> dict[str, Any]:
         "packing_strategy": "bfd",
         # Rows come tokenised, measured and labelled; only packing still needs TRL's own preparation.
         "dataset_kwargs": {"skip_prepare_dataset": not packing},
-        "train_sampling_strategy": "group_by_length" if plan.layout == "grouped" else "random",
     }
 
 

@@ -39,6 +39,7 @@ from pitchpipe.training.tuning.monitor import stop_if_asked
 from pitchpipe.training.tuning.overrides import build_config
 from pitchpipe.training.tuning.reference import reference_of
 from pitchpipe.training.tuning.rewards import tell_reward_inputs
+from pitchpipe.training.tuning.row_order import group_rows
 from pitchpipe.training.tuning.starting import load_start
 from pitchpipe.training.tuning.watching import build_watch, check_watch
 
@@ -127,10 +128,12 @@ def _build(job: Job, config: Any, callbacks: list[Any]) -> Any:
     if job.plan.method == "dpo":
         callbacks = [*callbacks, MarginCheck()]
     trainer = build_trainer(job, config, model, adapter, callbacks)
+    if job.plan.layout == "grouped" and job.plan.method in ("sft", "dpo", "reward"):
+        group_rows(trainer, job.ledger.learned)
     share_rows(trainer, job.plan.method)
     trainer.remove_callback(PrinterCallback)
     method = find_method(job.plan.method)
     # Refinement asks its head for the temperature of its draws, which ours does not know.
     if method.head == "words" and method.form != "prompts" and hasattr(trainer.model, "peft_config"):
-        install_fused_head(trainer.model.get_base_model())
+        install_fused_head(trainer.model.get_base_model(), pairs=job.plan.method == "dpo")
     return trainer

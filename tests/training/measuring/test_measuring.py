@@ -50,6 +50,24 @@ def test_a_rows_score_does_not_depend_on_the_batch(model: Any, encoder: Any, pie
         assert math.isclose(one.nll_sum, three.nll_sum, abs_tol=1e-5 * one.tokens)
 
 
+def test_a_rows_score_is_the_same_when_rows_are_packed_end_to_end(model: Any, encoder: Any, pieces: Any) -> None:
+    import torch
+
+    from pitchpipe.training.measuring.scoring import score_answers
+
+    rows = pieces[:5]
+    ids = torch.tensor([[token for prompt, answer in rows for token in prompt + answer]])
+    positions = torch.tensor([[at for prompt, answer in rows for at in range(len(prompt) + len(answer))]])
+    chances = torch.log_softmax(model(input_ids=ids, position_ids=positions, use_cache=False).logits[0].double(), -1)
+    end = 0
+    for (prompt, answer), score in zip(
+        rows, score_answers(model, rows, 3, encoder.tokenizer.pad_token_id), strict=True
+    ):
+        begin, end = end + len(prompt), end + len(prompt) + len(answer)
+        packed = -chances[range(begin - 1, end - 1), ids[0, begin:end]].sum()
+        assert math.isclose(score.nll_sum, packed.item(), abs_tol=1e-5 * score.tokens)
+
+
 def test_a_rows_score_is_what_the_models_own_loss_says(model: Any, encoder: Any, pieces: Any) -> None:
     import torch
 
