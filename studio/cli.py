@@ -21,6 +21,7 @@ from pitchpipe.studio.cli_queue import add_commands
 from pitchpipe.studio.cli_rounds import add_round_commands
 from pitchpipe.studio.cli_serving import add_serving_commands
 from pitchpipe.studio.cli_shipping import add_shipping_commands
+from pitchpipe.studio.cli_watch import add_watch_commands
 
 app = typer.Typer(
     name="pitchpipe",
@@ -110,7 +111,7 @@ def agreement(project: ProjectName, workspace: Workspace = DEFAULT_WORKSPACE, js
 
 @app.command()
 def train(
-    method: Annotated[str, typer.Option(help="sft or dpo.")],
+    method: Annotated[str, typer.Option(help="sft, dpo, kto, reward, or another with a recipe.")],
     snapshot: Annotated[str, typer.Option(help="Name or id of a snapshot.")],
     plan: Annotated[Path | None, typer.Option(help="A TOML plan; the CPU recipe when left out.")] = None,
     model: Annotated[str | None, typer.Option(help="embedded, a model id, a folder, or the id of a run.")] = None,
@@ -219,6 +220,7 @@ def doctor(workspace: Workspace = DEFAULT_WORKSPACE, json: Json = False) -> None
 cli_people.register(app)
 add_serving_commands(app)
 add_shipping_commands(app)
+add_watch_commands(app)
 cli_rules.register(app)
 cli_coverage.register(app)
 name_panels(app)

@@ -73,6 +73,7 @@ def list_verbs() -> dict[str, Callable[..., Any]]:
         ship_verbs,
         snapshot_verbs,
         verbs,
+        watch_verbs,
     )
 
     functions: tuple[Callable[..., Any], ...] = (
@@ -92,7 +93,7 @@ def list_verbs() -> dict[str, Callable[..., Any]]:
         *(running.prepare_training, running.prepare_evaluation, running.prepare_generation),
         *(ship_verbs.prepare_ship, ship_verbs.ship, ship_verbs.shipped),
         *(endpoint_verbs.prepare_endpoint_generation, endpoint_verbs.check_serving, job_verbs.job),
-        *(running.start_training, running.start_evaluation, running.start_generation),
+        *(running.start_training, running.start_evaluation, running.start_generation, watch_verbs.watch),
         *(round_verbs.preflight, round_verbs.prepare_preflight, round_verbs.preflights, round_verbs.start_round),
     )
     return {function.__name__: function for function in functions}

@@ -32,7 +32,7 @@ def prepare_training(
     """A run folder that waits to be started.
 
     Args:
-        method: `sft` or `dpo`.
+        method: one with a recipe (`list_recipes`), such as `sft`, `dpo`, `kto` or `reward`.
         snapshot: its name or id.
         plan: a TOML file; None takes the recipe that runs on a CPU.
         model: what to start from instead of the plan's model: `embedded`, a model id, a folder, or the id of a run.

@@ -110,14 +110,23 @@ def run_folder(folder: Path) -> None:
 def _carry_out(folder: Path, plan: Plan) -> None:
     with _Failure(folder):
         _prepare_surroundings()
+        from pitchpipe.training.models.classifiers import is_classifier
         from pitchpipe.training.tuning.monitor import listen_for_stop
 
         listen_for_stop()
         _set_threads(plan.threads)
-        if isinstance(plan, TrainPlan):
+        if isinstance(plan, TrainPlan) and plan.method == "classify":
+            from pitchpipe.training.tuning.classify import tune_classifier
+
+            tune_classifier(folder, plan)
+        elif isinstance(plan, TrainPlan):
             from pitchpipe.training.tuning.tune import tune
 
             tune(folder, plan)
+        elif isinstance(plan, EvaluatePlan) and is_classifier(Path(plan.run)):
+            from pitchpipe.training.measuring.classifying import evaluate_classifier
+
+            evaluate_classifier(folder, plan)
         elif isinstance(plan, EvaluatePlan):
             from pitchpipe.training.measuring.evaluation import evaluate
 

@@ -15,6 +15,7 @@ class EvaluatePlan:
     run: str = dial("", "The folder of the finished training run to measure.")
     snapshot: str = dial("", "The snapshot folder whose holdout rows are used.")
     name: str = dial("", "What people call this run.")
+    against: str = dial("", "Classify: the folder of another classify run to compare with, row by row.")
     checks: dict[str, Any] = field(
         default_factory=dict,
         metadata=about("Format checks: name = regular expression, searched in every answer (multi-line mode)."),

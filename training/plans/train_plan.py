@@ -24,7 +24,7 @@ class TrainPlan:
     model: str = dial(
         "embedded",
         "The model to start from: `embedded`, a Hugging Face model id, a local folder, or the folder of a finished "
-        "training run (its adapter is then trained further).",
+        "training run (its adapter is then trained further, or all of its weights where it trained those).",
     )
     name: str = dial("", "What people call this run.")
     epochs: float = dial(2.0, "How often every row is seen.", unit="passes", low=0.01, high=100)
@@ -32,7 +32,9 @@ class TrainPlan:
     max_rows: int = dial(0, "Learn from the first so many rows in id order; 0 takes all.", unit="rows", low=0)
     batch_size: int = dial(8, "Rows in one forward pass on each device.", unit="rows", low=1, high=1024)
     accumulation: int = dial(1, "Forward passes that make one optimiser step.", unit="passes", low=1, high=1024)
-    learning_rate: float = dial(2e-4, "Peak learning rate.", low=0.0, high=1.0)
+    learning_rate: float = dial(
+        2e-4, "Peak learning rate; all weights want about a tenth of an adapter's.", low=0.0, high=1.0
+    )
     schedule: str = dial(
         "cosine", "How the rate falls after warming up.", choices=("constant_with_warmup", "linear", "cosine")
     )
@@ -88,13 +90,19 @@ class TrainPlan:
         default_factory=list,
         metadata=about("Trackers that hear the metrics too: tensorboard, trackio, mlflow; each must be installed."),
     )
-    beta: float = dial(0.1, "DPO: how strongly the reference holds the policy back.", low=0.001, high=10)
+    beta: float = dial(0.1, "DPO, KTO: how strongly the reference holds the policy back.", low=0.001, high=10)
     sft_weight: float = dial(
         0.0, "DPO: weight of the plain likelihood of the chosen answer, which guards its style.", low=0.0, high=10
     )
-    minimum_rating: float = dial(3.0, "SFT: answers rated lower are left out.", unit="rating 0-4", low=0.0, high=4.0)
+    minimum_rating: float = dial(
+        3.0, "SFT: answers rated lower are left out; KTO: they are bad ones.", unit="rating 0-4", low=0.0, high=4.0
+    )
     minimum_support: float = dial(
-        0.0, "DPO: pairs on which a smaller share of raters agrees are left out.", unit="share", low=0.0, high=1.0
+        0.0,
+        "DPO, reward: pairs on which a smaller share of raters agrees are left out.",
+        unit="share",
+        low=0.0,
+        high=1.0,
     )
     soft_labels: bool = dial(
         False, "Let rows teach as much as people were sure of them: label smoothing of pairs, weight of answers."

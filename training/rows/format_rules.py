@@ -211,9 +211,9 @@ def text_of(row: Row) -> str:
     return "\n\n".join(f"{turn['role']}: {turn['content']}" for turn in turns)
 
 
-def refuse_label(row: Row, policy: FormatPolicy) -> Refusal | None:
-    """Why a labelled text cannot teach a classifier, or None when it can."""
-    refusal = seal(row) or empty(text_of(row))
+def refuse_label(row: Row, policy: FormatPolicy, side: Split = "train") -> Refusal | None:
+    """Why a labelled text cannot teach a classifier (or measure one, on the side of the holdout), or None."""
+    refusal = seal(row, side) or empty(text_of(row))
     if refusal:
         return refusal
     labels = json.loads(row["labels"]) if row.get("labels") else []

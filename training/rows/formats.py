@@ -235,6 +235,10 @@ _BUILDERS: dict[str, Callable[[pl.DataFrame, FormatPolicy | None], FormatResult]
 
 def build_rows(form: str, rows: pl.DataFrame, policy: FormatPolicy | None = None) -> FormatResult:
     """The rows of a form by its name, with the soft labels that the policy asks for."""
+    if form == "prompts":
+        from pitchpipe.training.rows.prompt_rows import build_prompt_rows
+
+        return build_prompt_rows(rows)
     if form not in _BUILDERS:
         raise UsageError(f"There is no form {form!r}.", f"The forms are: {', '.join(_BUILDERS)} and raw.")
     result = _BUILDERS[form](rows, policy)

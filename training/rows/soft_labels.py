@@ -7,8 +7,9 @@ was asked about has none and is left as it is.
 - `label_smoothing` of pairs: the chance that the label is the wrong way round, as in cDPO (Mitchell, "A note on DPO
   with noisy preferences", 2023): P(loser), and half of what says that neither is better, since a tie taken for a
   preference is as often one way as the other. At least 0 and below one half, where a preference says nothing any more.
-  Rows without a model tell only how many agree, so all others count as against: 1 - support. TRL's DPOConfig takes one
-  number for all pairs, so it passes over the column; a loss of one's own can use it.
+  Rows without a model tell only how many agree, so all others count as against: 1 - support.
+  Rounds obey it with `soft_labels` in their plan (`training/tuning/soft_losses.py`); TRL's own DPO takes one number for
+  all pairs.
 - `weight`: times the confidence. Of a thumb up or down on a rating with a posterior, the confidence is the probability
   that the rating is on that side of the policy's line.
 """

@@ -151,7 +151,7 @@ def _never_better(metrics: Metrics, plan: TrainPlan) -> Found | None:
 
 
 def _saturated(metrics: Metrics, plan: TrainPlan) -> Found | None:
-    ranked = series(metrics, "rewards/accuracies")[-_LONG:]
+    ranked = (series(metrics, "rewards/accuracies") or series(metrics, "accuracy"))[-_LONG:]
     measured = series(metrics, "dev_accuracy")[-4:]
     if plan.method not in ("dpo", "reward") or len(ranked) < _LONG or len(measured) < 4:
         return None

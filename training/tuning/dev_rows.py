@@ -33,6 +33,11 @@ def check_watching(plan: TrainPlan) -> None:
             f"The dial `{choosing[0]}` needs measurements of held back rows, and the plan asks for none.",
             "Set `dev_share` (0.1, say) and `measure_every` (20 steps, say), or turn it off.",
         )
+    if plan.method == "classify" and (plan.dev_share or plan.measure_every):
+        raise UsageError(
+            "A classify run holds no rows back and measures nothing on the way.",
+            "Set `dev_share` and `measure_every` to 0; `pitchpipe evaluate` measures it on the sealed holdout.",
+        )
     if choosing and plan.method not in _MEASURED:
         raise UsageError(
             f"The dial `{choosing[0]}` cannot choose for the method {plan.method!r}.",

@@ -6,6 +6,9 @@
 | dpo | DPOConfig | prompt_ids, chosen_ids, rejected_ids | words |
 | kto | KTOConfig | prompt_ids, completion_ids, label | words |
 | reward | RewardConfig | chosen_ids, rejected_ids, margin | a score |
+| rloo | RLOOConfig | prompt | words |
+| grpo | GRPOConfig | prompt | words |
+| classify | transformers' TrainingArguments | input_ids, labels, weight | classes (a flow of its own: `classify.py`) |
 
 With `soft_labels` the rows have `weight` as well, and those of pairs `label_smoothing` (`soft_losses.py`).
 
@@ -23,6 +26,7 @@ from typing import Any, Literal
 from pitchpipe.store.errors import UsageError
 from pitchpipe.training.plans.train_plan import TrainPlan
 from pitchpipe.training.rows.formats import FormatResult
+from pitchpipe.training.tokens.label_ledger import build_label_ledger
 from pitchpipe.training.tokens.ledger import (
     Ledger,
     build_dpo_ledger,
@@ -30,8 +34,10 @@ from pitchpipe.training.tokens.ledger import (
     build_reward_ledger,
     build_sft_ledger,
 )
+from pitchpipe.training.tokens.prompt_ledger import build_prompt_ledger
 from pitchpipe.training.tokens.tokenizing import ChatEncoder
 from pitchpipe.training.tuning.job import Job
+from pitchpipe.training.tuning.rewards import rl_arguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,7 @@ class Method:
     """The form of `training/rows/formats.py` whose rows it considers."""
     config: str
     """TRL's class of its configuration."""
-    ledger: Callable[[FormatResult, ChatEncoder, int, str, tuple[str, ...]], Ledger]
+    ledger: Callable[[FormatResult, Any, int, str, tuple[str, ...]], Ledger]
     """Tokenises the rows: (rows, encoder, max_length, over_length, further columns)."""
     arguments: Callable[[TrainPlan], dict[str, Any]]
     """Arguments of the configuration that only this method has."""
@@ -54,8 +60,8 @@ class Method:
     `adapter` is the configuration of the adapter to put onto the model, or None when it brings one or all of its
     weights are trained. The facts go into summary.json.
     """
-    head: Literal["words", "score"] = "words"
-    """What the model ends in: a language-model head, or one number."""
+    head: Literal["words", "score", "classes"] = "words"
+    """What the model ends in: a language-model head, one number, or one number a class."""
     has_reference: bool = False
     """It holds the policy to a frozen reference."""
     soft_columns: tuple[str, ...] = ("weight",)
@@ -97,6 +103,14 @@ def _kto_arguments(plan: TrainPlan) -> dict[str, Any]:
 
 def _reward_arguments(plan: TrainPlan) -> dict[str, Any]:  # noqa: ARG001 (all methods are called alike)
     return {"max_length": None}
+
+
+def _classify_arguments(plan: TrainPlan) -> dict[str, Any]:
+    return {
+        "remove_unused_columns": False,
+        "include_num_input_tokens_seen": "non_padding",
+        "train_sampling_strategy": "group_by_length" if plan.layout == "grouped" else "random",
+    }
 
 
 def _refuse_other_losses(plan: TrainPlan, *names: str) -> None:
@@ -142,6 +156,33 @@ METHODS = {
         head="score",
         soft_columns=_PAIR,
     ),
+    "rloo": Method(
+        "refinement against rewards (RLOO)",
+        "prompts",
+        "RLOOConfig",
+        build_prompt_ledger,
+        rl_arguments,
+        f"{_HERE}.rl",
+        has_reference=True,
+    ),
+    "grpo": Method(
+        "refinement against rewards (GRPO)",
+        "prompts",
+        "GRPOConfig",
+        build_prompt_ledger,
+        rl_arguments,
+        f"{_HERE}.rl",
+        has_reference=True,
+    ),
+    "classify": Method(
+        "task fine-tuning",
+        "classify",
+        "TrainingArguments",
+        build_label_ledger,
+        _classify_arguments,
+        f"{_HERE}.classify",
+        head="classes",
+    ),
 }
 
 
@@ -154,9 +195,11 @@ def find_method(name: str) -> Method:
 
 def config_class(method: str) -> type[Any]:
     """TRL's configuration of a method."""
+    import transformers
     import trl
 
-    found: type[Any] = getattr(trl, find_method(method).config)
+    name = find_method(method).config
+    found: type[Any] = getattr(trl if hasattr(trl, name) else transformers, name)
     return found
 
 
@@ -164,7 +207,9 @@ def build_ledger(plan: TrainPlan, result: FormatResult, encoder: ChatEncoder) ->
     """The token ids and the fate of every row, as the plan's method needs them."""
     method = find_method(plan.method)
     columns = method.soft_columns if plan.soft_labels else ()
-    return method.ledger(result, encoder, plan.max_length, plan.over_length, columns)
+    # Prompts leave room for the answers that are drawn to them.
+    longest = plan.max_length - (plan.max_new_tokens if method.form == "prompts" else 0)
+    return method.ledger(result, encoder, longest, plan.over_length, columns)
 
 
 def build_trainer(job: Job, config: Any, model: Any, adapter: Any | None, callbacks: list[Any]) -> Any:

@@ -47,8 +47,13 @@ def write_model_card(job: Job, summary: dict[str, Any]) -> None:
         f"| trained | {_trained(job, summary)} |",
         f"| loss | {_number(summary['first_loss'])} at the first step, {_number(summary['final_loss'])} at the last |",
     ]
-    if summary.get("reference"):
+    if "step0_margin" in summary:
         lines.append(f"| reference | {summary['reference']}, first margin {_number(summary['step0_margin'])} |")
+    if "final_reward" in summary:
+        first, final = _number(summary["first_reward"]), _number(summary["final_reward"])
+        lines.append(
+            f"| mean reward | {first} in the first steps, {final} in the last, held to {summary['reference']} |"
+        )
     if "warning" in summary:
         lines += ["", f"**{summary['warning']['happened']}** {summary['warning']['advice']}"]
     code = _LOADING[plan.weights].format(loader=_LOADERS[method.head])

@@ -38,6 +38,7 @@ from pitchpipe.training.tuning.methods import build_ledger, build_trainer, find_
 from pitchpipe.training.tuning.monitor import stop_if_asked
 from pitchpipe.training.tuning.overrides import build_config
 from pitchpipe.training.tuning.reference import reference_of
+from pitchpipe.training.tuning.rewards import tell_reward_inputs
 from pitchpipe.training.tuning.starting import load_start
 from pitchpipe.training.tuning.watching import build_watch, check_watch
 
@@ -101,6 +102,7 @@ def inputs_of(job: Job) -> dict[str, Any]:
         "start_adapter_hash": resolved.adapter_hash,
         "chat_template_hash": job.encoder.template_hash,
         "reference": reference_of(job.plan, resolved),
+        **tell_reward_inputs(job.plan),
     }
 
 
@@ -127,6 +129,8 @@ def _build(job: Job, config: Any, callbacks: list[Any]) -> Any:
     trainer = build_trainer(job, config, model, adapter, callbacks)
     share_rows(trainer, job.plan.method)
     trainer.remove_callback(PrinterCallback)
-    if find_method(job.plan.method).head == "words" and hasattr(trainer.model, "peft_config"):
+    method = find_method(job.plan.method)
+    # Refinement asks its head for the temperature of its draws, which ours does not know.
+    if method.head == "words" and method.form != "prompts" and hasattr(trainer.model, "peft_config"):
         install_fused_head(trainer.model.get_base_model())
     return trainer

@@ -31,29 +31,30 @@ class Panel:
     """One chart: the metric of the training rows, that of the held back rows, or both."""
 
     title: str
-    train: str | None = None
+    train: tuple[str, ...] = ()
+    """The names that methods give it, of which a run has one."""
     dev: str | None = None
     has_log: bool = False
     """A logarithmic scale tells more than it hides."""
 
 
 PANELS = (
-    Panel("loss", "loss", "dev_loss", has_log=True),
-    Panel("NLL of good answers, nats a token", None, "dev_nll"),
-    Panel("reward", "reward"),
-    Panel("margin: how much better the chosen answer is rated", "rewards/margins", "dev_margin"),
-    Panel("share of pairs ranked right", "rewards/accuracies", "dev_accuracy"),
-    Panel("reward of chosen answers", "rewards/chosen"),
-    Panel("reward of rejected answers", "rewards/rejected"),
-    Panel("KL to the reference", "kl"),
-    Panel("token accuracy", "mean_token_accuracy"),
-    Panel("entropy", "entropy"),
-    Panel("gradient norm", "grad_norm", has_log=True),
-    Panel("learning rate", "learning_rate"),
-    Panel("tokens a second", "tokens_per_second"),
-    Panel("memory at most, GB", "memory_gb"),
-    Panel("sample answers that end by themselves", None, "stop_rate"),
-    Panel("length of sample answers, tokens", None, "answer_tokens"),
+    Panel("loss", ("loss",), "dev_loss", has_log=True),
+    Panel("NLL of good answers, nats a token", (), "dev_nll"),
+    Panel("reward", ("reward",)),
+    Panel("margin: how much better the chosen answer is rated", ("rewards/margins", "margin"), "dev_margin"),
+    Panel("share of pairs ranked right", ("rewards/accuracies", "accuracy"), "dev_accuracy"),
+    Panel("reward of chosen answers", ("rewards/chosen",)),
+    Panel("reward of rejected answers", ("rewards/rejected",)),
+    Panel("KL to the reference", ("kl",)),
+    Panel("token accuracy", ("mean_token_accuracy",)),
+    Panel("entropy", ("entropy",)),
+    Panel("gradient norm", ("grad_norm",), has_log=True),
+    Panel("learning rate", ("learning_rate",)),
+    Panel("tokens a second", ("tokens_per_second",)),
+    Panel("memory at most, GB", ("memory_gb",)),
+    Panel("sample answers that end by themselves", (), "stop_rate"),
+    Panel("length of sample answers, tokens", (), "answer_tokens"),
 )
 
 
@@ -84,7 +85,7 @@ def collect_points(runs: Mapping[str, Curves], panel: Panel) -> list[dict[str, A
     return [
         {"step": step, "value": value, "run": run, "rows": rows}
         for run, curves in runs.items()
-        for name, rows in ((panel.train, _TRAIN), (panel.dev, _DEV))
+        for name, rows in (*((name, _TRAIN) for name in panel.train), (panel.dev, _DEV))
         if name is not None and name in curves
         for step, value in thin_curve(curves[name])
     ]

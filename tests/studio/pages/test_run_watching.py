@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pitchpipe.store.database import Store
+from pitchpipe.store.errors import NotFoundError
 from pitchpipe.store.freezing.snapshots import Snapshot
+from pitchpipe.studio import watch_verbs
 from pitchpipe.studio.app_pages.rounds import curves
 from pitchpipe.studio.app_pages.rounds.metric_log import MetricLog, collect_curves
 from pitchpipe.training.plans.plan_files import load_recipe, with_dials
@@ -152,3 +154,15 @@ def test_a_run_that_stopped_early_says_so_and_a_failed_one_gets_no_advice_beside
     shown = read_everything(app := show_rounds())
     assert "stopped early" in shown
     assert "best on held back rows, kept" in str(app.get("vega_lite_chart")[0].proto.datasets)
+
+
+def test_the_verb_tells_what_the_page_shows_of_a_run_that_is_not_finished(desk: Store, plan: TrainPlan) -> None:
+    folder = make_run(desk, plan, [2.0], progress={"stage": "training", "step": 50, "total_steps": 60})
+    overfit(folder)
+    told = watch_verbs.watch(desk, folder.name[:-4])
+    assert (told["run"], told["status"], told["step"], told["total_steps"]) == (folder.name, "interrupted", 50, 60)
+    assert (told["latest"]["step"], told["measured"]["dev_loss"]) == (50, 1.8)
+    assert (told["best_step"], told["best_loss"], told["since_best"]) == (10, 1.5, 3)
+    assert [finding["rule"] for finding in told["advice"]] == ["overfitting"]
+    with pytest.raises(NotFoundError, match="0 training runs have an id that begins with 'run_none'"):
+        watch_verbs.watch(desk, "run_none")

@@ -32,8 +32,11 @@ def test_every_recipe_is_a_plan_that_trl_accepts(method: str, name: str, tmp_pat
     assert plan.method == method and config.learning_rate == plan.learning_rate
 
 
-def test_both_methods_have_a_recipe_for_a_cpu_and_one_for_a_gpu() -> None:
-    assert list_recipes() == [("dpo", "cpu_demo"), ("dpo", "one_gpu"), ("sft", "cpu_demo"), ("sft", "one_gpu")]
+def test_every_method_has_a_recipe_for_a_cpu_one_for_a_gpu_and_one_for_many() -> None:
+    from pitchpipe.training.tuning.methods import METHODS
+
+    wanted = {(method, name) for method in METHODS for name in ("cpu_demo", "one_gpu", "many_gpus")}
+    assert wanted <= set(list_recipes())
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))

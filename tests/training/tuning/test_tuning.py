@@ -36,7 +36,7 @@ CarryOut = Callable[..., Path]
 def adapter(folder: Path) -> dict[str, Any]:
     from safetensors.torch import load_file
 
-    return load_file(folder / "model" / "adapter_model.safetensors")
+    return load_file(next((folder / "model").glob("*.safetensors")))
 
 
 def test_instruction_tuning_changes_every_adapter_weight_and_seals_the_folder(
@@ -166,7 +166,18 @@ def test_an_altered_file_of_a_finished_run_is_named(sft_plan: TrainPlan, carry_o
     ]
 
 
-@pytest.mark.parametrize(("method", "overrides"), [("sft", {}), ("dpo", {}), ("dpo", {"dpo": 1})])
+@pytest.mark.parametrize(
+    ("method", "overrides"),
+    [
+        ("sft", {}),
+        ("dpo", {}),
+        ("dpo", {"dpo": 1}),
+        ("kto", {}),
+        ("reward", {}),
+        ("sft", {"full": 1}),
+        ("dpo", {"full": 1}),
+    ],
+)
 def test_a_run_that_is_asked_to_stop_ends_with_the_weights_of_one_that_was_not(
     sft_plan: TrainPlan,
     carry_out: CarryOut,
@@ -180,6 +191,8 @@ def test_a_run_that_is_asked_to_stop_ends_with_the_weights_of_one_that_was_not(
     plan = with_dials(sft_plan, max_steps=6, checkpoint_every=2, learning_rate=0.01, samples=0)
     if overrides.pop("dpo", None):
         plan = with_dials(plan, model=str(carry_out(sft_plan)))
+    if overrides.pop("full", None):
+        plan = with_dials(plan, weights="full", learning_rate=0.002)
     plan = with_dials(plan, method=method, trl_overrides=overrides)
     tell = monitor.write_progress
 

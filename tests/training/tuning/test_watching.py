@@ -49,7 +49,7 @@ def watched(sft_plan: TrainPlan) -> TrainPlan:
     )
 
 
-@pytest.mark.parametrize("method", ["sft", "dpo"])
+@pytest.mark.parametrize("method", ["sft", "dpo", "kto", "reward"])
 def test_a_run_that_is_measured_ends_with_the_weights_of_one_that_is_not(
     watched: TrainPlan, carry_out: CarryOut, method: str
 ) -> None:
@@ -66,6 +66,12 @@ def test_a_run_that_is_measured_ends_with_the_weights_of_one_that_is_not(
         assert (found[0]["dev_margin"], found[0]["dev_accuracy"]) == (0.0, 0.5)
         assert found[0]["dev_loss"] == pytest.approx(math.log(2))
         assert found[4]["dev_margin"] != 0.0
+    elif method == "kto":
+        # A reward of 0 for every answer: the loss of a coin again. The tiny snapshot has good answers only.
+        assert found[0]["dev_loss"] == pytest.approx(math.log(2)) and found[4]["dev_loss"] != found[0]["dev_loss"]
+    elif method == "reward":
+        assert found[4]["dev_loss"] != found[0]["dev_loss"] and 0 <= found[4]["dev_accuracy"] <= 1
+        assert "dev_nll" not in found[4] and read_samples(measured) == []
     else:
         assert found[4]["dev_nll"] < found[0]["dev_nll"]
 
