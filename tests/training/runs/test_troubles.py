@@ -145,7 +145,7 @@ def test_a_line_cut_short_by_a_full_disk_does_not_swallow_the_next(tmp_path: Pat
 
     (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n{"step": 2, "lo')
     arguments = TrainingArguments(output_dir=str(tmp_path), use_cpu=True, report_to="none")
-    Monitor(tmp_path).on_train_begin(arguments, TrainerState(), TrainerControl())
+    Monitor(tmp_path, TrainPlan()).on_train_begin(arguments, TrainerState(), TrainerControl())
     with (tmp_path / "metrics.jsonl").open("a") as file:
         file.write('{"step": 2}\n')
     assert [metric["step"] for metric in read_metrics(tmp_path)] == [1, 2]
