@@ -61,7 +61,7 @@ def test_an_installed_wheel_finds_everything_it_needs(wheel: Path, tmp_path: Pat
     assert {"helpfulness", "preference"} <= set(found["prompts"]["rubrics"])
     assert found["recipes"] == ["sft", "dpo"]
     assert {"helpdesk.jsonl", "helpdesk.map.toml", "style.toml"} <= set(found["samples"])
-    assert {"home.py", "annotate.py", "rounds.py"} <= set(found["pages"])
+    assert {"home.py", "annotate.py", "people.py"} <= set(found["pages"])
     assert {"form.js", "form.css", "form.html"} <= set(found["form"])
     assert found["theme"]
 

@@ -6,6 +6,7 @@ is loaded once: every run is a fork of a process that has done so, and ends by S
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -85,7 +86,8 @@ class Killer:
         while process.is_alive() and not is_due(folder):
             time.sleep(0.0005)
         time.sleep(delay)
-        os.kill(process.pid or 0, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it may have ended in the meantime
+            os.kill(process.pid or 0, signal.SIGKILL)
         process.join()
         state = read_state(folder)
         checkpoints = list((folder / "checkpoints").glob("checkpoint-*"))

@@ -171,8 +171,9 @@ def derive_status(folder: Path) -> tuple[RunStatus, int | None]:
 def read_state(folder: Path) -> RunState:
     """Derives where the run stands from the files that are there."""
     plan = read_plan(folder)
-    progress, failure, summary = (read_json(folder / name) for name in (PROGRESS, FAILURE, SUMMARY))
+    # First the status, then what it rests on: a file that is written in between is then read whole.
     status, pid = derive_status(folder)
+    progress, failure, summary = (read_json(folder / name) for name in (PROGRESS, FAILURE, SUMMARY))
     told = {RunStatus.FAILED: failure, RunStatus.FINISHED: summary.get("warning", {})}.get(status, {})
     return RunState(
         run_id=folder.resolve().name,

@@ -126,7 +126,7 @@ def test_rounds_asks_for_a_snapshot_first_and_then_offers_a_run(desk: Store, sig
     app.run()
     assert not app.exception
     assert [select.label for select in app.selectbox][:1] == ["Snapshot"]
-    assert app.button[0].label == "Start the run"
+    assert app.button[0].label == "Preflight"
 
 
 def _show_rounds_alone() -> None:

@@ -275,9 +275,11 @@ def test_a_killed_run_goes_on_and_asks_only_for_what_is_missing(snapshot: Path, 
         finally:
             os.killpg(child.pid, signal.SIGKILL)
             child.wait()
-        assert len(read_answers(folder)) == 3 and not (folder / "candidates.jsonl").exists()
+        # The third answer may still have been on its way to the disk when the fourth was asked for.
+        kept = len(read_answers(folder))
+        assert kept in (2, 3) and not (folder / "candidates.jsonl").exists()
         is_patient = True
         subprocess.run(command, check=True, capture_output=True, timeout=120)
         asked = [json.dumps(body["messages"]) for _, _, body in server.seen]
-    assert len(set(asked)) == 6 and len(asked) == 7  # the one that was under way when the run was killed
+    assert len(set(asked)) == 6 and len(asked) == 4 + 6 - kept  # only what was not kept is asked for again
     assert len((folder / "candidates.jsonl").read_text().splitlines()) == 6

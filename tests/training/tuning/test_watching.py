@@ -237,8 +237,6 @@ def test_a_plan_that_chooses_by_nothing_is_refused_before_a_model_is_loaded(
             carry_out(with_dials(watched, model="/no/such/model", **dials))
     with pytest.raises(UsageError, match="'grpo'"):
         check_watch(with_dials(watched, method="grpo", patience=2))
-    with pytest.raises(UsageError, match="holds no rows back"):
-        check_watch(with_dials(watched, method="classify"))
 
 
 def test_a_larger_share_holds_back_the_same_groups_and_more() -> None:
