@@ -33,7 +33,7 @@ from pitchpipe.training.runs.run_folders import (
 )
 
 STEPS, EVERY = 40, 5
-_PASSING = ("time", "seconds", "tokens_per_second")
+_PASSING = ("time", "seconds", "tokens_per_second", "memory_gb")
 _PRELOADED = ["pitchpipe.training.tuning.tune", "pitchpipe.training.tuning.sft", "peft", "accelerate"]
 
 
@@ -48,7 +48,7 @@ class Kill:
     """A checkpoint lay there that was not whole."""
     same_weights: bool
     same_metrics: bool
-    """Every line of metrics.jsonl but for clock times."""
+    """Every line of metrics.jsonl but for clock times and memory."""
     is_sound: bool
     """The run is finished and its folder verifies."""
 
