@@ -18,6 +18,7 @@ from pitchpipe.studio.cli_options import DEFAULT_WORKSPACE, Json, ProjectName, R
 from pitchpipe.studio.cli_output import Output, run_command
 from pitchpipe.studio.cli_panels import LoopGroup, name_panels
 from pitchpipe.studio.cli_queue import add_commands
+from pitchpipe.studio.cli_resume import add_resume_commands
 from pitchpipe.studio.cli_rounds import add_round_commands
 from pitchpipe.studio.cli_serving import add_serving_commands
 from pitchpipe.studio.cli_shipping import add_shipping_commands
@@ -222,6 +223,7 @@ cli_people.register(app)
 add_serving_commands(app)
 add_shipping_commands(app)
 add_watch_commands(app)
+add_resume_commands(app)
 cli_rules.register(app)
 cli_coverage.register(app)
 name_panels(app)

@@ -15,7 +15,8 @@ PANELS: dict[str, tuple[str, ...]] = {
         *("curate", "actions", "undo-action"),
     ),
     "Snapshots and exports": ("snapshot", "export", "export-check", "mixture"),
-    "Training and review": ("preflight", "train", "watch", "evaluate", "generate", "review", "report", "lineage"),
+    "Training": ("preflight", "train", "watch", "resume", "continue-from"),
+    "Measuring and review": ("evaluate", "generate", "review", "report", "lineage"),
     "Shipping": ("ship", "shipped", "check-serving", "job"),
 }
 _PANEL_OF = {name: panel for panel, names in PANELS.items() for name in names}

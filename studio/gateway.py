@@ -68,6 +68,7 @@ def list_verbs() -> dict[str, Callable[..., Any]]:
         job_verbs,
         labelling_verbs,
         queue_verbs,
+        resume_verbs,
         round_verbs,
         rule_verbs,
         running,
@@ -95,6 +96,7 @@ def list_verbs() -> dict[str, Callable[..., Any]]:
         *(ship_verbs.prepare_ship, ship_verbs.ship, ship_verbs.shipped),
         *(endpoint_verbs.prepare_endpoint_generation, endpoint_verbs.check_serving, job_verbs.job),
         *(running.start_training, running.start_evaluation, running.start_generation, watch_verbs.watch),
+        *(resume_verbs.prepare_resume, resume_verbs.prepare_continuation),
         *(round_verbs.preflight, round_verbs.prepare_preflight, round_verbs.preflights, round_verbs.start_round),
     )
     return {function.__name__: function for function in functions}
