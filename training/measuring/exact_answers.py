@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from pitchpipe.training.measuring.intervals import clustered_difference, wilson
 
+_MOST_DIGITS = 27
+"""Numbers of more digits are compared as text, for arithmetic would round them."""
 _AROUND = " \t\r\n$€£.,;:!"
 
 
@@ -31,9 +33,10 @@ def find_result(pattern: re.Pattern[str], text: str) -> str | None:
     words = str(found[1] if pattern.groups and found[1] is not None else found[0]).strip(_AROUND)
     try:
         number = Decimal(words.replace(",", ""))
-    except InvalidOperation:
+        shown = format(number.normalize(), "f") if abs(number.adjusted()) < _MOST_DIGITS else words.casefold()
+    except ArithmeticError:
         return words.casefold()
-    return format(number.normalize(), "f") if number.is_finite() else words.casefold()
+    return shown if number.is_finite() else words.casefold()
 
 
 def report_exact_answers(

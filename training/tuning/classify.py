@@ -82,8 +82,8 @@ def tune_classifier(folder: Path, plan: TrainPlan) -> None:
     write_json(folder / SUMMARY, summary)
     _write_samples((folder, plan, trainer.state.global_step), trainer.model, encoder, result, classes)
     write_classifier_card(folder, plan, resolved, snapshot, summary)
-    clear_checkpoints(folder)
     seal_run(folder, plan, snapshot["snapshot_id"], base_model=resolved.name, parent=resolved.run_id)
+    clear_checkpoints(folder)
 
 
 def _check_dials(plan: TrainPlan) -> None:
@@ -141,7 +141,7 @@ def _build_trainer(
         )
         model = get_peft_model(model, adapter)
     elif plan.weights == "full" and resolved.adapter is not None:
-        model = model.merge_and_unload()
+        model = model.merge_and_unload().requires_grad_(True)
     return build_label_trainer(model, encoder.tokenizer, config, ledger, [monitor])
 
 

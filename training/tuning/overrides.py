@@ -35,6 +35,16 @@ _DIALS = {
 """TRL's arguments that have a dial of ours."""
 _OURS = (
     "output_dir",
+    "dataloader_drop_last",
+    "save_only_model",
+    "ignore_data_skip",
+    "hub_token",
+    "auto_find_batch_size",
+    "dataset_kwargs",
+    "logging_strategy",
+    "load_best_model_at_end",
+    "resume_from_checkpoint",
+    "eval_strategy",
     "save_strategy",
     "save_total_limit",
     "logging_steps",
