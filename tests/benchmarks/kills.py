@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import random
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -104,7 +105,14 @@ class Killer:
 
     def _start(self, folder: Path) -> ForkServerProcess:
         process = self.context.Process(target=_carry_out, args=(folder,))
-        process.start()
+        # A new process runs the main program's file again, which that of a test worker cannot bear; ours needs none.
+        main = vars(sys.modules["__main__"])
+        path = main.pop("__file__", None)
+        try:
+            process.start()
+        finally:
+            if path is not None:
+                main["__file__"] = path
         return process
 
 

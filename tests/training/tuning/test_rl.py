@@ -92,7 +92,7 @@ def test_all_weights_learn_what_a_check_rewards(
 def test_an_adapter_learns_it_too_and_later_holds_to_the_run_that_it_goes_on_from(
     plan: TrainPlan, carry_out: CarryOut, method: str
 ) -> None:
-    lora = with_dials(plan, method=method, weights="lora", learning_rate=0.03)
+    lora = with_dials(plan, method=method, weights="lora")
     first = carry_out(lora)
     summary = read_json(first / "summary.json")
     assert summary["final_reward"] > summary["first_reward"] + 0.25 and summary["step0_kl"] == 0.0
